@@ -1,0 +1,345 @@
+"""The one HTTP client of convener: every request to a vendor or a source goes through `Wire.read` or `Wire.write`.
+
+What it guarantees to those above:
+
+- a write is sent at most once, is never redirected, and fails with an error that says what is known of its effect;
+- a locked client (plan, check, --dry-run) cannot send a write at all;
+- time, size, redirects and request rate are bounded;
+- an answer is the whole body: a cut gzip stream is an error, however well its length fits;
+- messages name method and host only, because paths and queries may hold secrets.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import zlib
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from sync.errors import (
+    CredentialsRefused,
+    Gone,
+    OutsideError,
+    RateLimited,
+    Refused,
+    UnknownOutcome,
+    Unreachable,
+    WritesLocked,
+)
+
+MAX_REDIRECTS = 5
+READ_ATTEMPTS = 3
+DEFAULT_RETRY_AFTER = 60.0
+MAX_RETRY_AFTER = 24 * 3600.0
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+_HARMLESS = ("accept", "content-type", "depth", "if-modified-since", "if-none-match", "range")
+"""The headers that a redirect may carry to another origin; credentials may be in any other."""
+
+
+class BodyTooLarge(Unreachable):
+    """The answer is larger than allowed."""
+
+
+class CutBody(Unreachable):
+    """The compressed body ended before its end-of-stream mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: status, headers, decompressed body (bytes) and the address that gave it."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    url: httpx.URL = field(repr=False)
+
+    @property
+    def media_type(self) -> str:
+        """The content type without parameters, lower case, "" when the server named none."""
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def place(url: str | httpx.URL) -> str:
+    """Scheme and host (and port) of an address: all of it that may be shown to people or logged."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "an invalid address"
+    port = f":{parsed.port}" if parsed.port else ""
+    return f"{parsed.scheme}://{parsed.host}{port}"
+
+
+def decompress(raw: bytes, encoding: str, limit: int) -> bytes:
+    """The body behind a Content-Encoding of gzip, deflate or identity (RFC 9110 section 8.4.1).
+
+    All members of a gzip stream are read, and its end-of-stream mark is demanded: HTTP libraries hand over a
+    cut stream without an error. Raises CutBody and BodyTooLarge (more than `limit` bytes).
+    """
+    name = encoding.strip().lower()
+    if name in ("gzip", "x-gzip"):
+        wbits = zlib.MAX_WBITS | 16
+    elif name == "deflate":
+        wbits = zlib.MAX_WBITS
+    elif name in ("", "identity"):
+        return raw
+    else:
+        raise Unreachable(f"the body is encoded as {name[:20]!r}, which was not asked for")
+    out = bytearray()
+    rest = raw
+    while rest or not out:
+        stream = zlib.decompressobj(wbits)
+        try:
+            out += stream.decompress(rest, limit + 1 - len(out))
+        except zlib.error as error:
+            raise CutBody(f"the {name} body is damaged ({error})") from error
+        if len(out) > limit:
+            raise BodyTooLarge(f"the body is larger than {limit} bytes")
+        if not stream.eof:
+            raise CutBody(f"the {name} body is cut short: its end-of-stream mark is missing")
+        rest = stream.unused_data.lstrip(b"\0")
+        if not rest:
+            break
+    return bytes(out)
+
+
+class Wire:
+    """A bounded HTTP client for one vendor account or one source. Times in seconds, sizes in bytes."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 30.0,
+        max_bytes: int = 16 * 1024 * 1024,
+        concurrency: int = 8,
+        rate: float | None = None,
+        locked: bool = False,
+        allow_private: bool = False,
+        auth: tuple[str, str] | None = None,
+    ) -> None:
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._locked = locked
+        self._allow_private = allow_private
+        self._auth = httpx.BasicAuth(*auth) if auth else None
+        self._slots = asyncio.Semaphore(concurrency)
+        self._interval = 1 / rate if rate else 0.0
+        self._next_send = 0.0
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            limits=httpx.Limits(max_connections=concurrency, keepalive_expiry=2.0),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"User-Agent": "convener", "Accept-Encoding": "gzip"},
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def read(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        redirects: bool = False,
+        raw_status: bool = False,
+    ) -> Answer:
+        """A request without effect; tried up to three times within the time-out.
+
+        With `redirects`, up to five are followed: never from https to http, and to another host only when
+        it is public (or `allow_private`) and without our credentials. With `raw_status` every status is
+        returned as it is; otherwise anything but 2xx raises. Raises Unreachable, CredentialsRefused,
+        RateLimited, Gone, Refused.
+        """
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(READ_ATTEMPTS) | stop_after_delay(self._timeout),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            retry=retry_if_exception_type(Unreachable),
+            reraise=True,
+        )
+
+        async def attempt() -> Answer:
+            answer = await self._follow(method, url, headers or {}, content, redirects=redirects)
+            if answer.status >= 500 or not raw_status:
+                raise_for_status(answer, write=False, what=f"{method} {place(url)}")
+            return answer
+
+        answer: Answer = await retrying(attempt)
+        return answer
+
+    async def write(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: dict[str, str] | None = None,
+        content: bytes | None = None,
+        raw_status: bool = False,
+    ) -> Answer:
+        """A request with an effect: sent once, never redirected.
+
+        Raises WritesLocked; UnknownOutcome when the effect is not known; Unreachable, CredentialsRefused,
+        RateLimited, Gone and Refused when there was certainly none.
+        """
+        if self._locked:
+            raise WritesLocked(f"{method} {place(url)}: this is a read-only run")
+        answer = await self._send(method, httpx.URL(url), headers or {}, content, write=True, auth=True)
+        if not raw_status:
+            raise_for_status(answer, write=True, what=f"{method} {place(url)}")
+        return answer
+
+    async def _follow(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None, *, redirects: bool
+    ) -> Answer:
+        try:
+            first = here = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise Unreachable("the address is not a valid URL") from error
+        for _ in range(MAX_REDIRECTS + 1):
+            ours = _same_origin(first, here)
+            sent = headers if ours else {name: text for name, text in headers.items() if name.lower() in _HARMLESS}
+            answer = await self._send(method, here, sent, content, write=False, auth=ours)
+            location = answer.headers.get("location")
+            if not (redirects and answer.status in (301, 302, 303, 307, 308) and location):
+                return answer
+            here = await self._redirect_target(first, here, location)
+        raise Unreachable(f"{place(url)}: more than {MAX_REDIRECTS} redirects")
+
+    async def _redirect_target(self, first: httpx.URL, here: httpx.URL, location: str) -> httpx.URL:
+        try:
+            target = here.join(location)
+        except httpx.InvalidURL as error:
+            raise Unreachable(f"{place(here)}: redirect to an invalid address") from error
+        if target.scheme not in ("http", "https") or (here.scheme == "https" and target.scheme != "https"):
+            raise Unreachable(f"{place(here)}: redirect away from {here.scheme} refused")
+        if target.host != first.host and not self._allow_private and not await is_public(target):
+            raise Unreachable(f"{place(here)}: redirect to a private address refused (see allow_private)")
+        return target.copy_with(fragment=None)
+
+    async def _send(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: dict[str, str],
+        content: bytes | None,
+        *,
+        write: bool,
+        auth: bool,
+    ) -> Answer:
+        what = f"{method} {place(url)}"
+        lost: type[OutsideError] = UnknownOutcome if write else Unreachable
+        async with self._slots:
+            await self._pace()
+            request = self._client.build_request(method, url, headers=headers, content=content)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    response = await self._client.send(
+                        request, stream=True, auth=self._auth if auth else httpx.USE_CLIENT_DEFAULT
+                    )
+                    try:
+                        body = await self._body(response)
+                    finally:
+                        await response.aclose()
+            except _NEVER_SENT as error:
+                raise Unreachable(f"{what}: no connection ({_reason(error)})") from error
+            except TimeoutError as error:
+                raise lost(f"{what}: no answer within {self._timeout:g} s") from error
+            except httpx.TimeoutException as error:
+                raise lost(f"{what}: no answer within {self._timeout:g} s") from error
+            except httpx.HTTPError as error:
+                raise lost(f"{what}: the connection broke ({_reason(error)})") from error
+            except Unreachable as error:
+                raise type(error)(f"{what}: {error}") if not write else lost(f"{what}: {error}") from error
+            return Answer(response.status_code, response.headers, body, url)
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        raw = bytearray()
+        async for chunk in response.aiter_raw():
+            raw += chunk
+            if len(raw) > self._max_bytes:
+                raise BodyTooLarge(f"the body is larger than {self._max_bytes} bytes")
+        if not raw:
+            return b""
+        return decompress(bytes(raw), response.headers.get("content-encoding", ""), self._max_bytes)
+
+    async def _pace(self) -> None:
+        """Keep to `rate` requests per second by handing out send times one after another."""
+        if not self._interval:
+            return
+        now = asyncio.get_running_loop().time()
+        mine = max(now, self._next_send)
+        self._next_send = mine + self._interval
+        if mine > now:
+            await asyncio.sleep(mine - now)
+
+
+def raise_for_status(answer: Answer, *, write: bool, what: str) -> None:
+    """Turn a status into what it says about the effect; 2xx passes.
+
+    On a write, 5xx and redirects mean that nobody knows; 4xx mean that nothing happened.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        return
+    message = f"{what}: answered {status}"
+    if status in (401, 403):
+        raise CredentialsRefused(message)
+    if status in (404, 410):
+        raise Gone(message, status)
+    if status == 429 or (status == 503 and not write and "retry-after" in answer.headers):
+        raise RateLimited(message, retry_after(answer))
+    if 400 <= status < 500 and status != 408:
+        raise Refused(message, status)
+    raise UnknownOutcome(message) if write else Unreachable(message)
+
+
+def retry_after(answer: Answer) -> float:
+    """Seconds that the answer asks to wait (RFC 9110 section 10.2.3: seconds or a date), within a day."""
+    value = str(answer.headers.get("retry-after", "")).strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _seconds_until(value, str(answer.headers.get("date", "")))
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else DEFAULT_RETRY_AFTER
+
+
+def _seconds_until(value: str, server_now: str) -> float:
+    """From one HTTP date to the other, both on the server's clock, so that ours does not matter."""
+    try:
+        return (parsedate_to_datetime(value) - parsedate_to_datetime(server_now)).total_seconds()
+    except (ValueError, TypeError):
+        return DEFAULT_RETRY_AFTER
+
+
+async def is_public(url: httpx.URL) -> bool:
+    """Whether every address that the host's name resolves to is a public one."""
+    try:
+        found: list[Any] = await asyncio.get_running_loop().getaddrinfo(
+            url.host, url.port or 443, type=socket.SOCK_STREAM
+        )
+    except OSError as error:
+        raise Unreachable(f"{place(url)}: the name does not resolve") from error
+    return bool(found) and all(ipaddress.ip_address(entry[4][0]).is_global for entry in found)
+
+
+def _same_origin(a: httpx.URL, b: httpx.URL) -> bool:
+    return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).split("\n", 1)[0]
+    return text[:120] if text and "://" not in text else type(error).__name__

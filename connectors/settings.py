@@ -1,0 +1,56 @@
+"""The configuration that sources and vendors have in common, and the types their own settings use."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sync.ports import Connector
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """A duration such as "90s", "5m", "1h" or "30d". Raises ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError('not a duration; write for example "90s", "5m", "1h" or "30d"')
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class StrictSettings(BaseModel):
+    """A table of the configuration: unknown keys are errors, defaults are checked, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+
+
+class VendorSettings(StrictSettings):
+    """What every `[vendors.<name>]` table may set."""
+
+    type: str
+    url: str = Field(min_length=1)
+    concurrency: int = Field(default=8, ge=1, le=64)
+    timeout: Duration = timedelta(seconds=30)
+    rate: float | None = Field(default=None, gt=0)
+    settle: Duration = timedelta(seconds=60)
+    allow_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VendorPlugin:
+    """What a vendor's entry point (group `convener.connectors`) offers: its settings and how to connect.
+
+    `connect(settings, locked)` gives a connector; a locked one cannot write.
+    """
+
+    settings: type[VendorSettings]
+    connect: Callable[[Any, bool], Connector]

@@ -1,0 +1,60 @@
+"""What keeps the ledger's links true beside the planned steps: missing join links, and links nobody needs."""
+
+from dataclasses import replace
+
+from sync.degrade import instant_text
+from sync.effects import settled
+from sync.errors import OutsideError
+from sync.gate import VendorGate
+from sync.ledger.records import Link, LinkState
+from sync.ledger.store import Ledger
+from sync.model import MeetingKey
+from sync.plan import Situation
+from sync.ports import Clock, Log
+from sync.route import Route
+
+
+async def finish_sessions(route: Route, ledger: Ledger, gate: VendorGate, clock: Clock, log: Log) -> None:
+    """Ask the vendor for the join link of sessions that were just made (a creation answers with an id only).
+
+    The same look tells whether the vendor shows the start that was sent: if not, the account's zone is wrong.
+    """
+    now = clock.now()
+    for link in await ledger.links(route.name):
+        if not (link.has_session and link.join_url is None and link.end > now):
+            continue
+        try:
+            session = await gate.call(lambda ref=str(link.session): gate.connector.get(ref))  # type: ignore[misc]
+        except OutsideError:
+            return  # counted by the gate; the next pass asks again
+        if session is None:
+            continue  # the next change to it, or a drift check, finds that it vanished
+        shown = instant_text(session.start) if session.start else None
+        if shown is not None and link.applied.get("start") not in (None, shown):
+            log("session.time_differs", route=route.name, vendor=route.vendor, key=str(link.key), session=link.session)
+        # "" means: asked, and the vendor has none. It is not asked again.
+        await ledger.save_link(replace(link, join_url=session.join_url or ""), now)
+
+
+async def tidy(situation: Situation, changing: frozenset[MeetingKey], ledger: Ledger) -> None:
+    """Close links that need nothing any more: never made and no longer wanted, or failed before and now in step.
+
+    `changing` are the meetings for which the plan had a step.
+    """
+    for link in await ledger.links(situation.route.name):
+        if str(link.key) in situation.unsettled or link.key in changing:
+            continue
+        if link.state in (LinkState.PENDING, LinkState.QUARANTINED) and not link.has_session:
+            if _unwanted(situation, link):
+                await ledger.save_link(replace(settled(link), state=LinkState.CANCELLED), situation.now)
+        elif link.has_session and link.problem_digest is not None and link.key in situation.wishes:
+            await ledger.save_link(replace(settled(link), state=LinkState.LIVE), situation.now)
+
+
+def _unwanted(situation: Situation, link: Link) -> bool:
+    wish = situation.wishes.get(link.key)
+    if wish is not None:
+        return wish.cancelled or wish.end <= situation.now
+    if link.end <= situation.now:
+        return True
+    return situation.snapshot.proves_absent(link.key, link.in_window(situation.window))

@@ -1,0 +1,114 @@
+"""The ledger's rows as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sync.model import MeetingKey, Role, Window
+
+
+class LinkState(StrEnum):
+    """Where a meeting stands with its vendor. "ended" is not kept: it follows from the clock."""
+
+    PENDING = "pending"
+    LIVE = "live"
+    CANCELLED = "cancelled"
+    QUARANTINED = "quarantined"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A participant as last made known to the vendor; `ref` is the vendor's id where it is known."""
+
+    email: str
+    name: str
+    role: Role
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A meeting and its session. `applied` holds the fields as they were last sent to the vendor."""
+
+    route: str
+    key: MeetingKey
+    vendor: str
+    marker: str
+    state: LinkState
+    session: str | None
+    title: str
+    start: datetime
+    end: datetime
+    join_url: str | None = field(repr=False)
+    applied: Mapping[str, str]
+    invitees: tuple[Registered, ...] = ()
+    attempts: int = 0
+    retry_at: datetime | None = None
+    problem: str | None = None
+    problem_digest: str | None = None
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the vendor holds a session for it, as far as we know."""
+        return self.session is not None and self.state is not LinkState.CANCELLED
+
+    def shown_state(self, now: datetime) -> str:
+        """The state as people see it: a live meeting whose end has passed has ended."""
+        return "ended" if self.state is LinkState.LIVE and self.end <= now else self.state.value
+
+    def in_window(self, window: Window) -> bool:
+        """Whether the meeting, as last applied, overlaps the window."""
+        return window.overlaps(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A vendor write that was decided and whose outcome is not recorded yet. `looked_at` is when the vendor was
+    first looked at in vain; `payload` holds what is needed to record the effect when it is found."""
+
+    id: int
+    route: str
+    key: str
+    vendor: str
+    action: str
+    participant: str | None
+    marker: str
+    session: str | None
+    payload: Mapping[str, Any]
+    opened_at: datetime
+    looked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What is remembered of a source between two reads."""
+
+    cursor: bytes | None = field(default=None, repr=False)
+    read_at: datetime | None = None
+    complete_at: datetime | None = None
+    problem: str | None = None
+    rejected: frozenset[tuple[str | None, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class VendorState:
+    """What is remembered of a vendor between two runs."""
+
+    cooldown_until: datetime | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished or broken-off pass of a route."""
+
+    id: int
+    route: str
+    started_at: datetime
+    finished_at: datetime | None
+    exit: int | None
+    counts: Mapping[str, int]
+    reason: str | None

@@ -1,0 +1,306 @@
+"""Reads and writes of the ledger. Each writing method is one transaction, committed when it returns."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, event, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from sync.ledger import tables as t
+from sync.ledger.records import Intent, Link, LinkState, Registered, Run, SourceState, VendorState
+from sync.model import MeetingKey, Role, parse_recurrence, recurrence_text
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """An engine for `sqlite:///path` or `postgresql://…`, with the driver that we use filled in."""
+    parsed = make_url(url)
+    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    engine = create_async_engine(parsed.set(drivername=driver.get(parsed.drivername, parsed.drivername)))
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _pragmas(connection: Any, _record: object) -> None:
+            cursor = connection.cursor()
+            # FULL: a committed intent must survive a power cut, or the write behind it would be forgotten.
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+    return engine
+
+
+class Ledger:
+    """The database of one installation."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._one_writer = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        async with self._one_writer, self._engine.begin() as connection:
+            yield connection
+
+    async def _all(self, query: Select[Any]) -> list[Row[Any]]:
+        async with self._engine.connect() as connection:
+            return list(await connection.execute(query))
+
+    async def installation(self) -> str:
+        """This installation's random name, part of every marker; made at the first call."""
+        async with self._write() as connection:
+            query = select(t.meta.c.value).where(t.meta.c.name == "installation")
+            known = (await connection.execute(query)).scalar_one_or_none()
+            if known is None:
+                known = secrets.token_hex(6)
+                await connection.execute(insert(t.meta).values(name="installation", value=known))
+            return str(known)
+
+    # -- links ---------------------------------------------------------------------------------------------
+
+    async def links(self, route: str | None = None, key: str | None = None) -> list[Link]:
+        """The links of a route, or of all of them, or of one meeting on every route, by start."""
+        query = select(t.links).order_by(t.links.c.starts_at, t.links.c.key)
+        people = select(t.invitees).join(t.links).order_by(t.invitees.c.email)
+        for column, value in ((t.links.c.route, route), (t.links.c.key, key)):
+            if value is not None:
+                query, people = query.where(column == value), people.where(column == value)
+        async with self._engine.connect() as connection:
+            rows = list(await connection.execute(query))
+            by_link: dict[int, list[Registered]] = {}
+            for person in await connection.execute(people):
+                by_link.setdefault(person.link_id, []).append(
+                    Registered(person.email, person.name, Role(person.role), person.ref)
+                )
+        return [_link(row, tuple(by_link.get(row.id, ()))) for row in rows]
+
+    async def save_link(self, link: Link, now: datetime) -> None:
+        """Insert or replace a link with its invitees."""
+        async with self._write() as connection:
+            await _save_link(connection, link, now)
+
+    async def delete_link(self, route: str, key: MeetingKey) -> None:
+        """Forget a link and its open intents."""
+        async with self._write() as connection:
+            found = select(t.links.c.id).where(t.links.c.route == route, t.links.c.key == str(key))
+            await connection.execute(delete(t.invitees).where(t.invitees.c.link_id.in_(found)))
+            await connection.execute(delete(t.links).where(t.links.c.route == route, t.links.c.key == str(key)))
+            await connection.execute(delete(t.intents).where(t.intents.c.route == route, t.intents.c.key == str(key)))
+
+    # -- intents -------------------------------------------------------------------------------------------
+
+    async def open_intent(
+        self,
+        link: Link,
+        action: str,
+        now: datetime,
+        *,
+        participant: str | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Intent:
+        """Write ahead: when this returns, the decision to write is on disk (and the link it belongs to)."""
+        async with self._write() as connection:
+            await _save_link(connection, link, now)
+            values = {
+                "route": link.route,
+                "key": str(link.key),
+                "vendor": link.vendor,
+                "action": action,
+                "participant": participant,
+                "marker": link.marker,
+                "session": link.session,
+                "payload": dict(payload or {}),
+                "opened_at": now,
+            }
+            number = (await connection.execute(insert(t.intents).values(values).returning(t.intents.c.id))).scalar_one()
+        return Intent(
+            number,
+            link.route,
+            str(link.key),
+            link.vendor,
+            action,
+            participant,
+            link.marker,
+            link.session,
+            payload or {},
+            now,
+        )
+
+    async def open_intents(self, route: str) -> list[Intent]:
+        """The intents of a route without an outcome, oldest first."""
+        query = select(t.intents).where(t.intents.c.route == route, t.intents.c.settled_at.is_(None))
+        return [_intent(row) for row in await self._all(query.order_by(t.intents.c.id))]
+
+    async def looked(self, intent: Intent, now: datetime) -> None:
+        """Remember that the vendor was looked at once and the effect was not there."""
+        async with self._write() as connection:
+            await connection.execute(update(t.intents).where(t.intents.c.id == intent.id).values(looked_at=now))
+
+    async def settle(self, intent: Intent, outcome: str, now: datetime, link: Link | None = None) -> None:
+        """Close an intent and record what it did to its link, in one transaction."""
+        async with self._write() as connection:
+            if link is not None:
+                await _save_link(connection, link, now)
+            await connection.execute(
+                update(t.intents).where(t.intents.c.id == intent.id).values(settled_at=now, outcome=outcome)
+            )
+
+    # -- sources, vendors, runs ----------------------------------------------------------------------------
+
+    async def source(self, name: str) -> SourceState:
+        """What is remembered of the source; empty when it was never read."""
+        rows = await self._all(select(t.sources).where(t.sources.c.name == name))
+        if not rows:
+            return SourceState()
+        row = rows[0]
+        rejected = frozenset((uid, reason) for uid, reason in row.rejected)
+        return SourceState(row.cursor, row.read_at, row.complete_at, row.problem, rejected)
+
+    async def save_source(self, name: str, state: SourceState) -> None:
+        """Remember the source."""
+        values = {
+            "cursor": state.cursor,
+            "read_at": state.read_at,
+            "complete_at": state.complete_at,
+            "problem": state.problem,
+            "rejected": sorted(([uid, why] for uid, why in state.rejected), key=str),
+        }
+        async with self._write() as connection:
+            done = await connection.execute(update(t.sources).where(t.sources.c.name == name).values(values))
+            if not done.rowcount:
+                await connection.execute(insert(t.sources).values(name=name, **values))
+
+    async def vendor(self, name: str) -> VendorState:
+        """What is remembered of the vendor."""
+        rows = await self._all(select(t.vendors).where(t.vendors.c.name == name))
+        return VendorState(rows[0].cooldown_until, rows[0].problem) if rows else VendorState()
+
+    async def save_vendor(self, name: str, state: VendorState) -> None:
+        """Remember the vendor."""
+        values = {"cooldown_until": state.cooldown_until, "problem": state.problem}
+        async with self._write() as connection:
+            done = await connection.execute(update(t.vendors).where(t.vendors.c.name == name).values(values))
+            if not done.rowcount:
+                await connection.execute(insert(t.vendors).values(name=name, **values))
+
+    async def start_run(self, route: str, now: datetime) -> int:
+        """A new run's number."""
+        async with self._write() as connection:
+            values = {"route": route, "started_at": now, "counts": {}}
+            return int((await connection.execute(insert(t.runs).values(values).returning(t.runs.c.id))).scalar_one())
+
+    async def finish_run(
+        self, number: int, now: datetime, exit_code: int, counts: Mapping[str, int], reason: str
+    ) -> None:
+        """Record how a run ended."""
+        async with self._write() as connection:
+            values = {"finished_at": now, "exit": exit_code, "counts": dict(counts), "reason": reason or None}
+            await connection.execute(update(t.runs).where(t.runs.c.id == number).values(values))
+
+    async def last_run(self, route: str, *, successful: bool = False) -> Run | None:
+        """The newest run of the route, or the newest with exit code 0."""
+        query = select(t.runs).where(t.runs.c.route == route).order_by(t.runs.c.id.desc()).limit(1)
+        rows = await self._all(query.where(t.runs.c.exit == 0) if successful else query)
+        if not rows:
+            return None
+        r = rows[0]
+        return Run(r.id, r.route, r.started_at, r.finished_at, r.exit, r.counts, r.reason)
+
+
+async def _save_link(connection: AsyncConnection, link: Link, now: datetime) -> None:
+    where = (t.links.c.route == link.route, t.links.c.key == str(link.key))
+    values = {
+        "state": link.state.value,
+        "vendor": link.vendor,
+        "marker": link.marker,
+        "session": link.session,
+        "title": link.title,
+        "starts_at": link.start,
+        "ends_at": link.end,
+        "join_url": link.join_url,
+        "applied": dict(link.applied),
+        "attempts": link.attempts,
+        "retry_at": link.retry_at,
+        "problem": link.problem,
+        "problem_digest": link.problem_digest,
+        "updated_at": now,
+    }
+    number = (await connection.execute(select(t.links.c.id).where(*where))).scalar_one_or_none()
+    if number is None:
+        identity = {
+            "route": link.route,
+            "key": str(link.key),
+            "source": link.key.source,
+            "uid": link.key.uid,
+            "recurrence_id": recurrence_text(link.key.recurrence_id),
+            "created_at": now,
+        }
+        made = await connection.execute(insert(t.links).values(**identity, **values).returning(t.links.c.id))
+        number = made.scalar_one()
+    else:
+        await connection.execute(update(t.links).where(t.links.c.id == number).values(values))
+    await _save_invitees(connection, number, link.invitees)
+
+
+async def _save_invitees(connection: AsyncConnection, link_id: int, people: Iterable[Registered]) -> None:
+    query = select(t.invitees).where(t.invitees.c.link_id == link_id)
+    known = {row.email: row for row in await connection.execute(query)}
+    wanted = {person.email: person for person in people}
+    gone = [row.id for email, row in known.items() if email not in wanted]
+    if gone:
+        await connection.execute(delete(t.invitees).where(t.invitees.c.id.in_(gone)))
+    new = []
+    for email, person in wanted.items():
+        values = {"name": person.name, "role": person.role.value, "ref": person.ref}
+        row = known.get(email)
+        if row is None:
+            new.append({"link_id": link_id, "email": email, **values})
+        elif (row.name, row.role, row.ref) != tuple(values.values()):
+            await connection.execute(update(t.invitees).where(t.invitees.c.id == row.id).values(values))
+    if new:
+        await connection.execute(insert(t.invitees), new)
+
+
+def _link(row: Row[Any], people: tuple[Registered, ...]) -> Link:
+    return Link(
+        route=row.route,
+        key=MeetingKey(row.source, row.uid, parse_recurrence(row.recurrence_id)),
+        vendor=row.vendor,
+        marker=row.marker,
+        state=LinkState(row.state),
+        session=row.session,
+        title=row.title,
+        start=row.starts_at,
+        end=row.ends_at,
+        join_url=row.join_url,
+        applied=row.applied,
+        invitees=people,
+        attempts=row.attempts,
+        retry_at=row.retry_at,
+        problem=row.problem,
+        problem_digest=row.problem_digest,
+    )
+
+
+def _intent(row: Row[Any]) -> Intent:
+    return Intent(
+        row.id,
+        row.route,
+        row.key,
+        row.vendor,
+        row.action,
+        row.participant,
+        row.marker,
+        row.session,
+        row.payload,
+        row.opened_at,
+        row.looked_at,
+    )

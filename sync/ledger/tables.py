@@ -1,0 +1,140 @@
+"""The tables of the ledger. The schema is made by Alembic (`migrations/`); a test holds the two together."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC-aware datetime; SQLite keeps it without the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive datetimes: a time without a zone in the ledger would be a guess later."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """UTC-aware."""
+        if value is None:
+            return None
+        instant: datetime = value
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+meta = Table("meta", metadata, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False))
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("route", String(100), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("source", String(100), nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("recurrence_id", String(20)),
+    Column("vendor", String(100), nullable=False),
+    Column("marker", String(200), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("session", String(200)),
+    Column("title", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("join_url", Text),
+    Column("applied", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", Instant),
+    Column("problem", Text),
+    Column("problem_digest", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("route", "key", name="uq_links_route_key"),
+    Index("ix_links_route_ends_at", "route", "ends_at"),
+    Index("ix_links_key", "key"),
+)
+
+invitees = Table(
+    "invitees",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("link_id", Integer, ForeignKey("links.id", ondelete="CASCADE"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("ref", String(200)),
+    UniqueConstraint("link_id", "email", name="uq_invitees_link_email"),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("route", String(100), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("vendor", String(100), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("participant", Text),
+    Column("marker", String(200), nullable=False),
+    Column("session", String(200)),
+    Column("payload", JSON, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("looked_at", Instant),
+    Column("settled_at", Instant),
+    Column("outcome", String(40)),
+    Index("ix_intents_route_settled_at", "route", "settled_at"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("cursor", LargeBinary),
+    Column("read_at", Instant, nullable=False),
+    Column("complete_at", Instant),
+    Column("problem", Text),
+    Column("rejected", JSON, nullable=False),
+)
+
+vendors = Table(
+    "vendors",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("cooldown_until", Instant),
+    Column("problem", Text),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("route", String(100), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("exit", Integer),
+    Column("counts", JSON, nullable=False),
+    Column("reason", Text),
+    Index("ix_runs_route_id", "route", "id"),
+)

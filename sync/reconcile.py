@@ -1,0 +1,231 @@
+"""One pass for one route, from reading the source to the finished run. Read this page first.
+
+    settle what earlier runs left open -> fetch -> select -> degrade -> plan -> guard -> apply -> record
+
+Everything that decides is a pure function elsewhere (`route`, `degrade`, `plan`, `guard`); everything that touches
+the outside is handed in (`Source`, `VendorGate` with its connector, `Ledger`, `Clock`, `Log`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
+
+from sync.apply import Applier
+from sync.degrade import degrade
+from sync.gate import VendorGate
+from sync.guard import Verdict, guard
+from sync.keep_up import finish_sessions, tidy
+from sync.ledger.records import Link, LinkState, SourceState, VendorState
+from sync.ledger.store import Ledger
+from sync.model import Finding, MeetingKey
+from sync.plan import Change, Result, Situation, make_plan
+from sync.ports import Clock, Log, Source
+from sync.report import RouteReport
+from sync.route import Route, select
+from sync.settle import Settler
+from sync.snapshot import Snapshot, Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a pass is made. `approved` are the step identities of a saved plan, None when there is none."""
+
+    mode: Literal["plan", "dry-run", "apply"] = "apply"
+    force: bool = False
+    respect_backoff: bool = False
+    approved: frozenset[str] | None = None
+    on_plan: Callable[[int], None] = lambda _steps: None
+    on_step: Callable[[Change], None] = lambda _change: None
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything may be written, at the vendor or in the ledger."""
+        return self.mode == "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Makes passes for one route. `settle_after` and `concurrency` are the vendor's settings."""
+
+    route: Route
+    source: Source
+    gate: VendorGate
+    ledger: Ledger
+    clock: Clock
+    log: Log
+    settle_after: timedelta
+    concurrency: int
+
+    async def run(self, options: Options) -> RouteReport:
+        """One pass. Raises nothing for what the outside does: the report says it."""
+        if not options.writes:
+            return await self._pass(options)
+        started = self.clock.now()
+        number = await self.ledger.start_run(self.route.name, started)
+        report = await self._pass(options)
+        code = report.exit()
+        await self.ledger.finish_run(number, self.clock.now(), code, report.counts, report.held_reason)
+        self._log_run(report, number, (self.clock.now() - started).total_seconds())
+        return report
+
+    async def _pass(self, options: Options) -> RouteReport:
+        await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
+        settler = Settler(self.route, self.ledger, self.gate, self.clock, self.log, self.settle_after)
+        unsettled = await self._unsettled(settler, options)
+        links = await self._links()
+        snapshot = await self._read(links, options)
+        situation, left = self._situation(snapshot, links, unsettled, options)
+        plan = make_plan(situation)
+        verdict = guard(plan, links.values(), self.route, situation.now, force=options.force)
+        changes = list(verdict.plan.changes)
+        if options.approved is not None:
+            changes = [_only_approved(change, options.approved) for change in changes]
+        if options.writes:
+            options.on_plan(len(changes))
+            changes = await self._apply(settler, changes, links, options)
+            await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log)
+            await tidy(situation, frozenset(change.key for change in changes), self.ledger)
+            await self._remember_vendor()
+        return await self._report(options, snapshot, verdict, changes, left)
+
+    async def _unsettled(self, settler: Settler, options: Options) -> frozenset[str]:
+        """The keys whose earlier calls still have an unknown outcome, after looking (unless nothing may be written)."""
+        if options.writes:
+            return await settler.settle_all({str(key): link for key, link in (await self._links()).items()})
+        return frozenset(intent.key for intent in await self.ledger.open_intents(self.route.name))
+
+    async def _read(self, links: Mapping[MeetingKey, Link], options: Options) -> Snapshot:
+        now = self.clock.now()
+        state = await self.ledger.source(self.route.source)
+        known = frozenset(key for key, link in links.items() if link.has_session and link.end > now)
+        snapshot = await self.source.fetch(state.cursor, self.route.window(now), known)
+        if options.writes:
+            await self._remember_source(state, snapshot)
+        return snapshot
+
+    def _situation(
+        self, snapshot: Snapshot, links: Mapping[MeetingKey, Link], unsettled: frozenset[str], options: Options
+    ) -> tuple[Situation, Mapping[MeetingKey, Finding]]:
+        linked = frozenset(key for key, link in links.items() if link.has_session)
+        selection = select(self.route, snapshot.meetings, linked)
+        capabilities = self.gate.connector.capabilities
+        situation = Situation(
+            route=self.route,
+            capabilities=capabilities,
+            now=self.clock.now(),
+            window=snapshot.window,
+            snapshot=snapshot,
+            wishes={key: degrade(meeting, capabilities, self.route) for key, meeting in selection.taken.items()},
+            left=selection.left,
+            links=links,
+            unsettled=unsettled,
+            respect_backoff=options.respect_backoff,
+        )
+        return situation, selection.left
+
+    async def _apply(
+        self, settler: Settler, changes: list[Change], links: Mapping[MeetingKey, Link], options: Options
+    ) -> list[Change]:
+        applier = Applier(
+            self.route,
+            self.ledger,
+            self.gate,
+            settler,
+            self.clock,
+            self.log,
+            await self.ledger.installation(),
+            self.concurrency,
+            options.on_step,
+            dict(links),
+        )
+        return await applier.apply(changes)
+
+    async def _links(self) -> dict[MeetingKey, Link]:
+        return {link.key: link for link in await self.ledger.links(self.route.name)}
+
+    async def _remember_source(self, before: SourceState, snapshot: Snapshot) -> None:
+        now, name = self.clock.now(), self.route.source
+        common = {"route": self.route.name, "source": name}
+        for item in snapshot.rejected:
+            if (item.uid, item.reason) not in before.rejected:
+                self.log("snapshot.rejected", **common, uid=item.uid, line=item.line, reason=item.reason)
+        if snapshot.reason and snapshot.reason != before.problem:
+            self.log("snapshot.incomplete", **common, reason=snapshot.reason)
+        if before.problem and not snapshot.reason:
+            self.log("snapshot.recovered", **common)
+        cursor = snapshot.cursor if snapshot.cursor is not None else before.cursor
+        complete_at = now if snapshot.complete else before.complete_at
+        readable = snapshot.trouble is not Trouble.UNREADABLE
+        rejected = frozenset((item.uid, item.reason) for item in snapshot.rejected) if readable else before.rejected
+        state = SourceState(cursor, now, complete_at, snapshot.reason or None, rejected)
+        await self.ledger.save_source(name, state)
+
+    async def _remember_vendor(self) -> None:
+        before, gate = await self.ledger.vendor(self.gate.name), self.gate
+        if gate.trouble is None and not gate.answered:
+            return  # nothing was asked of it: nothing was learned
+        after = VendorState(gate.cooldown_until, gate.reason)
+        if after == before:
+            return
+        await self.ledger.save_vendor(gate.name, after)
+        if gate.trouble == "cooldown" and gate.cooldown_until and before.cooldown_until != gate.cooldown_until:
+            seconds = (gate.cooldown_until - self.clock.now()).total_seconds()
+            self.log("vendor.cooldown", vendor=gate.name, seconds=round(seconds))
+        elif gate.trouble and not before.problem:
+            self.log(f"vendor.{gate.trouble}", vendor=gate.name, reason=gate.reason)
+        elif before.problem and not gate.trouble:
+            self.log("vendor.recovered", vendor=gate.name)
+
+    async def _report(
+        self,
+        options: Options,
+        snapshot: Snapshot,
+        verdict: Verdict,
+        changes: list[Change],
+        left: Mapping[MeetingKey, Finding],
+    ) -> RouteReport:
+        links = (await self._links()).values()
+        open_keys = {intent.key for intent in await self.ledger.open_intents(self.route.name)}
+        aside = {str(link.key) for link in links if link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)}
+        return RouteReport(
+            route=self.route.name,
+            source=self.route.source,
+            vendor=self.route.vendor,
+            mode=options.mode,
+            snapshot=snapshot,
+            changes=tuple(changes),
+            digest=verdict.plan.digest,
+            noop=verdict.plan.noop,
+            quarantined=sum(link.state is LinkState.QUARANTINED for link in links),
+            waiting=len(open_keys | aside),
+            held_reason=verdict.reason,
+            vendor_trouble=self.gate.trouble,
+            vendor_reason=self.gate.reason or "",
+            left=dict(left),
+        )
+
+    def _log_run(self, report: RouteReport, number: int, seconds: float) -> None:
+        if report.held_reason:
+            self.log("guard.held", route=report.route, held=report.counts["held"], reason=report.held_reason)
+        counts = report.counts
+        self.log(
+            "run.finished",
+            route=report.route,
+            run=number,
+            exit=int(report.exit()),
+            created=counts["create"],
+            updated=counts["update"] + counts["replace"],
+            cancelled=counts["cancel"],
+            held=counts["held"],
+            failed=counts["failed"],
+            deferred=counts["deferred"],
+            duration_ms=round(seconds * 1000),
+        )
+
+
+def _only_approved(change: Change, approved: frozenset[str]) -> Change:
+    if change.result is not Result.PLANNED or change.identity in approved:
+        return change
+    why = Finding("not-in-plan", "the saved plan does not hold this step: plan again")
+    return replace(change, result=Result.DEFERRED, findings=(*change.findings, why))

@@ -1,0 +1,103 @@
+"""What one pass of one route comes to: its changes, counts and exit code. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+from sync.model import Finding, MeetingKey
+from sync.plan import Action, Change, Result
+from sync.snapshot import Snapshot, Trouble
+
+COUNTS = (
+    "create",
+    "update",
+    "replace",
+    "cancel",
+    "invite",
+    "uninvite",
+    "noop",
+    "held",
+    "failed",
+    "deferred",
+    "quarantined",
+)
+
+
+class Exit(IntEnum):
+    """The exit codes of the command line."""
+
+    DONE = 0
+    DEFECT = 1
+    USAGE = 2
+    HELD = 3
+    PARTIAL = 4
+    UNREACHABLE = 5
+    PENDING = 10
+
+
+_WORST_FIRST = (Exit.DEFECT, Exit.USAGE, Exit.UNREACHABLE, Exit.HELD, Exit.PARTIAL, Exit.PENDING, Exit.DONE)
+
+
+def worst(exits: Iterable[Exit]) -> Exit:
+    """The exit code when several hold."""
+    return min(exits, key=_WORST_FIRST.index, default=Exit.DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteReport:
+    """One pass of one route. `mode` is "plan" or "dry-run" when nothing was written."""
+
+    route: str
+    source: str
+    vendor: str
+    mode: Literal["plan", "dry-run", "apply"]
+    snapshot: Snapshot
+    changes: tuple[Change, ...]
+    digest: str
+    noop: int = 0
+    quarantined: int = 0
+    waiting: int = 0
+    """Meetings of the route that are in doubt, quarantined or have an open intent, whatever this pass did."""
+    held_reason: str = ""
+    vendor_trouble: Literal["unreachable", "refused", "cooldown"] | None = None
+    vendor_reason: str = ""
+    left: dict[MeetingKey, Finding] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The documented counts: steps planned or done by action, the others by result; roles are not counted."""
+        by_action = Counter(c.action.value for c in self.changes if c.result in (Result.PLANNED, Result.DONE))
+        by_result = Counter(c.result for c in self.changes)
+        other = {
+            "noop": self.noop,
+            "held": by_result[Result.HELD],
+            "failed": by_result[Result.FAILED] + by_result[Result.IN_DOUBT],
+            "deferred": by_result[Result.DEFERRED],
+            "quarantined": self.quarantined,
+        }
+        return {name: other.get(name, by_action[name]) for name in COUNTS}
+
+    def exit(self, *, detailed: bool = False) -> Exit:
+        """The exit code of this route alone; `detailed` is `plan --detailed-exitcode`."""
+        results = {change.result for change in self.changes}
+        exits = [Exit.DONE]
+        if self.snapshot.trouble is Trouble.UNREADABLE or self.vendor_trouble in ("unreachable", "refused"):
+            exits.append(Exit.UNREACHABLE)
+        if self.mode == "plan":
+            if detailed:
+                exits += [Exit.HELD] if Result.HELD in results else []
+                exits += [Exit.PENDING] if self.changes else []
+            return worst(exits)
+        if Result.HELD in results:
+            exits.append(Exit.HELD)
+        if self.snapshot.trouble is Trouble.PARTIAL or self.snapshot.rejected or self.waiting:
+            exits.append(Exit.PARTIAL)
+        if results & {Result.FAILED, Result.DEFERRED, Result.IN_DOUBT}:
+            exits.append(Exit.PARTIAL)
+        return worst(exits)
+
+    def done(self, action: Action) -> int:
+        """How many steps of a kind were carried out."""
+        return sum(change.action is action and change.result is Result.DONE for change in self.changes)
