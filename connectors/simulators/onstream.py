@@ -1,0 +1,222 @@
+"""A stand-in for the Onstream Meetings server (API v2): stateful and strict, for tests, demonstration and trying out.
+
+    sim = OnstreamSimulator(username="acme", password="secret")
+    with serve_in_thread(sim.app) as served:
+        ...                                  # the vendor's url is served.url
+    sim.sessions, sim.invitees(1), sim.mails, sim.requests, sim.writes, sim.changes
+    sim.faults.add(Fault("reset_after", "PUT", "session"))
+
+Control over HTTP (state, faults, reset, seed) is described in `stage.py`; `POST /_sim/seed` takes
+`{"sessions": [{"topic", "start_time", "duration", "timezone", "custom_data"}], "recordings": [{"session_id", "title",
+"duration", "creation_date"}]}`, every field but session_id optional. Resources, as faults and the log name them, are
+the path's: authverify, session, sessions, invitee, invitees, recording, recordings, file, file_in_session.
+
+What it does follows the Onstream API v2 document. Where that is silent, the stand-in takes the harsher way: a
+second invitation of an address is a second entry, a list of participants in POST session replaces the present one,
+an empty list is a 404 without a body.
+"""
+
+import copy
+import threading
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+from connectors.simulators.faults import Faults
+from connectors.simulators.onstream_account import Account, Mail, Options, SimInvitee, SimSession
+from connectors.simulators.onstream_format import Problem, Target, authorized, body_params, rendered, wanted_format
+from connectors.simulators.stage import Logged, Reply, Request, Stage
+
+VERSIONS = ("1", "2")
+
+
+class OnstreamSimulator:
+    """The server with one account; `options` are the fields of `onstream_account.Options`.
+
+    Everything public may be used from any thread while it is being served.
+    """
+
+    def __init__(
+        self,
+        username: str = "acme",
+        password: str = "secret",  # noqa: S107 - a stand-in's
+        **options: Any,
+    ) -> None:
+        self.username = username
+        self.password = password
+        self.options = Options(**options)
+        self.faults = Faults()
+        self.app = Stage(self, self.faults)
+        self._lock = threading.RLock()
+        self.reset()
+
+    # What tests look at
+
+    @property
+    def sessions(self) -> dict[int, SimSession]:
+        """The sessions by id, as copies."""
+        with self._lock:
+            return copy.deepcopy(self._account.sessions)
+
+    def invitees(self, session_id: int) -> list[SimInvitee]:
+        """The people of a session, as copies."""
+        with self._lock:
+            return copy.deepcopy(self._account.sessions[session_id].invitees)
+
+    @property
+    def mails(self) -> list[Mail]:
+        """Every mail sent so far."""
+        with self._lock:
+            return list(self._account.mails)
+
+    @property
+    def requests(self) -> list[Logged]:
+        """Every request so far."""
+        with self._lock:
+            return list(self._requests)
+
+    @property
+    def writes(self) -> list[Logged]:
+        """Every PUT, POST and DELETE so far, whatever came of it."""
+        return [entry for entry in self.requests if entry.method in ("PUT", "POST", "DELETE")]
+
+    @property
+    def changes(self) -> int:
+        """How many requests had an effect."""
+        with self._lock:
+            return self._changes
+
+    def add_session(self, **fields: Any) -> SimSession:
+        """Put a session there that somebody else made; `start_time` is wall time in the account's zone."""
+        given = {
+            "topic": "Foreign",
+            "duration": 60,
+            "start_time": "2026-12-01 09:00:00",
+            "timezone": self.options.timezone,
+            "foreign": True,
+        }
+        with self._lock:
+            return copy.deepcopy(self._account.add(SimSession(**{**given, **fields})))
+
+    def add_recording(self, session_id: int, **fields: Any) -> dict[str, Any]:
+        """Put a recording there; `duration` in milliseconds."""
+        with self._lock:
+            ref = self._account.next_id("recording")
+            self._account.recordings[ref] = {
+                "id": ref,
+                "session_id": session_id,
+                "title": "Recording",
+                "description": "",
+                "password": "",
+                "duration": 25880,
+                "allow_anonymous_playback": 1,
+                "recording_link": f"https://recordings.example.com/play/{quote(self.username)}/{ref}-recording",
+                "creation_date": "2026-12-01 10:00:00",
+                **fields,
+            }
+            return dict(self._account.recordings[ref])
+
+    # What the stage calls
+
+    def resource(self, request: Request) -> str:
+        """The path's resource."""
+        return Target(request).resource
+
+    def params(self, request: Request) -> dict[str, Any]:
+        """The parameters as the server reads them, {} when it cannot."""
+        if request.method == "GET":
+            return dict(Target(request).params)
+        try:
+            return body_params(request)
+        except Problem:
+            return {}
+
+    def log(self, entry: Logged) -> None:
+        """Keep a line of the request log."""
+        with self._lock:
+            self._requests.append(entry)
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as JSON types."""
+        with self._lock:
+            return {
+                "sessions": [asdict(one) for one in self._account.sessions.values()],
+                "recordings": list(self._account.recordings.values()),
+                "mails": [asdict(mail) for mail in self._account.mails],
+                "requests": [asdict(entry) for entry in self._requests],
+                "changes": self._changes,
+            }
+
+    def seed(self, things: dict[str, Any]) -> None:
+        """Sessions and recordings as if somebody else had made them."""
+        for fields in things.get("sessions", []):
+            self.add_session(**fields)
+        for fields in things.get("recordings", []):
+            self.add_recording(**fields)
+
+    def reset(self) -> None:
+        """An empty account."""
+        with self._lock:
+            self._account = Account(self.username, self.options)
+            self._requests: list[Logged] = []
+            self._changes = 0
+
+    def answer(self, request: Request) -> Reply:
+        """Serve one request of the API."""
+        form = "json"
+        try:
+            target = Target(request)
+            form = wanted_format(request, target)
+            with self._lock:
+                return self._dispatch(request, target, form)
+        except Problem as problem:
+            if problem.status == 404 and not problem.text:
+                return Reply(404)
+            headers = {"www-authenticate": 'Basic realm="REST API"'} if problem.status == 401 else {}
+            return rendered(problem.status, {"status": False, "error": problem.text}, form, headers)
+
+    def _dispatch(self, request: Request, target: Target, form: str) -> Reply:
+        if not target.valid or target.version not in VERSIONS:
+            raise Problem(404, "Unknown method.")
+        if not authorized(request, self.username, self.password):
+            raise Problem(401, "Not authorized")
+        methods = self._account.calls(request.base).get(target.resource)
+        if target.username != self.username or methods is None:
+            raise Problem(404, "Unknown method.")
+        if request.method not in methods:
+            raise Problem(405, "Method not allowed")
+        if request.method == "GET":
+            return self._found(methods["GET"](target.params), target.resource, form)
+        params = body_params(request)
+        if request.method == "DELETE" and target.resource in ("session", "recording") and "id" in target.pairs:
+            params["id"] = target.pairs["id"]
+        ref, message = methods[request.method](params)
+        self._changes += 1
+        if request.method != "PUT":
+            return rendered(200, {"id": ref, "message": message}, form)
+        here = f"{request.base}/api/{target.version}/{quote(self.username)}/{target.resource}/id/{ref}"
+        return rendered(201, {"id": ref, "message": message}, form, {"location": here})
+
+    def _found(self, value: Any, resource: str, form: str) -> Reply:
+        """The answer to a GET; nothing found is a 404 without a body."""
+        if not value:
+            raise Problem(404)
+        kind = resource.removesuffix("s")
+        if form == "json" and kind == "session":
+            value = self._shaped(value, resource)
+        return rendered(200, value, form, item=kind if kind in ("session", "recording") else "item")
+
+    def _shaped(self, rows: list[dict[str, Any]], resource: str) -> Any:
+        """The rows in the JSON shape that the options ask for; one row alone is not in a list then."""
+        inner: Any = rows[0] if len(rows) == 1 else rows
+        match self.options.shape:
+            case "list":
+                return rows
+            case "bare":
+                return inner
+            case "sessions":
+                return {"sessions": rows}
+            case "session" if resource == "session":
+                return {"session": inner}
+            case _:
+                return {"sessions": {"session": inner}}

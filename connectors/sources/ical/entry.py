@@ -1,0 +1,206 @@
+"""One VEVENT (RFC 5545 section 3.6.1) with typed values, before any recurrence."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from connectors.sources.ical.lines import Line, read_lines
+from connectors.sources.ical.links import conference_links
+from connectors.sources.ical.people import people
+from connectors.sources.ical.rules import Rule, parse_rule
+from connectors.sources.ical.values import (
+    UTC_ZONE,
+    Length,
+    Stamp,
+    Unreadable,
+    Zone,
+    midnight,
+    parse_duration,
+    parse_time,
+)
+from connectors.sources.ical.zones import Zones
+from sync.model import Participant, content_digest
+
+_WHEN = frozenset({"DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "EXRULE", "RDATE", "EXDATE"})
+_WHAT = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "CATEGORIES", "STATUS", "URL", "CONFERENCE"})
+_WHO = frozenset({"ATTENDEE", "ORGANIZER"})
+_RANK = frozenset({"SEQUENCE", "DTSTAMP", "LAST-MODIFIED"})
+_CONFERENCE = (
+    "X-GOOGLE-CONFERENCE",
+    "X-MICROSOFT-SKYPETEAMSMEETINGURL",
+    "X-MICROSOFT-ONLINEMEETINGEXTERNALLINK",
+    "X-ZOOM",
+)
+_IDENTITY = frozenset({"DTSTART", "SUMMARY", "ORGANIZER"})
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an entry means by the calendar around it: zones, the zone of floating times, METHOD."""
+
+    zones: Zones
+    default: Callable[[], Zone]
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """One RDATE: a start, and the length of its own when it is a PERIOD."""
+
+    start: Stamp
+    length: Length | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A readable VEVENT. `rank` orders several copies of one instance: SEQUENCE, then the newest time stamp."""
+
+    start: Stamp
+    length: Length
+    recurrence_id: Stamp | None = None
+    and_future: bool = False
+    rules: tuple[Rule, ...] = ()
+    except_rules: tuple[Rule, ...] = ()
+    extras: tuple[Extra, ...] = ()
+    excluded: tuple[Stamp, ...] = ()
+    rank: tuple[int, str, str] = (0, "", "")
+    cancelled: bool = False
+    tentative: bool = False
+    title: str = ""
+    description: str = ""
+    location: str = ""
+    categories: tuple[str, ...] = ()
+    participants: tuple[Participant, ...] = ()
+    organizer: str = ""
+    conference: tuple[str, ...] = ()
+    zone_names: tuple[str, ...] = ()
+
+    @property
+    def recurs(self) -> bool:
+        """Whether the entry stands for more than its own start."""
+        return bool(self.rules or self.extras)
+
+
+def synthetic_uid(raw: bytes) -> str:
+    """A stable UID for an entry without one, from what makes it recognisable."""
+    lines = sorted((line.name, line.value.strip()) for line in read_lines(raw, _IDENTITY))
+    return "no-uid-" + content_digest(*lines)
+
+
+def read_entry(raw: bytes, context: Context) -> Entry:
+    """The VEVENT block `raw`. Raises Unreadable with the reason."""
+    lines = read_lines(raw, _WHEN | _WHAT | _WHO | _RANK, _CONFERENCE)
+    one = {line.name: line for line in reversed(lines)}
+    if "DTSTART" not in one:
+        raise Unreadable("it has no DTSTART")
+    reader = _Times(context)
+    start = reader.stamp(one["DTSTART"])
+    length = _length(start, one.get("DTEND"), one.get("DURATION"), reader)
+    rid = one.get("RECURRENCE-ID")
+    status = one["STATUS"].value.strip().upper() if "STATUS" in one else ""
+    everyone, organizer = people(line for line in lines if line.name in _WHO)
+    texts: dict[str, str] = {
+        name: one[name].text.strip() for name in ("SUMMARY", "DESCRIPTION", "LOCATION", "URL") if name in one
+    }
+    return Entry(
+        start=start,
+        length=length,
+        recurrence_id=reader.stamp(rid).in_zone(start.zone) if rid else None,
+        and_future=bool(rid and rid.parameters.get("RANGE", "").strip().upper() == "THISANDFUTURE"),
+        rules=tuple(parse_rule(line.value, start.is_date) for line in lines if line.name == "RRULE"),
+        except_rules=tuple(parse_rule(line.value, start.is_date) for line in lines if line.name == "EXRULE"),
+        extras=tuple(extra for line in lines if line.name == "RDATE" for extra in reader.extras(line, start)),
+        excluded=tuple(
+            stamp.in_zone(start.zone) for line in lines if line.name == "EXDATE" for stamp in reader.stamps(line)
+        ),
+        rank=_rank(one),
+        cancelled=status in ("CANCELLED", "CANCELED") or context.method == "CANCEL",
+        tentative=status == "TENTATIVE",
+        title=texts.get("SUMMARY", ""),
+        description=texts.get("DESCRIPTION", ""),
+        location=texts.get("LOCATION", ""),
+        categories=tuple(
+            dict.fromkeys(text for line in lines if line.name == "CATEGORIES" for text in line.texts),
+        ),
+        participants=everyone,
+        organizer=organizer,
+        conference=_conference(lines, texts),
+        zone_names=tuple(dict.fromkeys(line.parameters["TZID"] for line in lines if "TZID" in line.parameters)),
+    )
+
+
+class _Times:
+    """Reads the time properties of one entry."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def stamp(self, line: Line, text: str | None = None) -> Stamp:
+        naive, is_date, is_utc = parse_time(line.value if text is None else text)
+        if is_date or line.parameters.get("VALUE", "").strip().upper() == "DATE":
+            return Stamp(midnight(naive.date()), self._context.default(), is_date=True)
+        if is_utc:
+            return Stamp(naive, UTC_ZONE)
+        if name := line.parameters.get("TZID", "").strip():
+            return Stamp(naive, self._context.zones.find(name))
+        return Stamp(naive, self._context.default(), floating=True)
+
+    def stamps(self, line: Line) -> list[Stamp]:
+        return [self.stamp(line, text) for text in line.value.split(",") if text.strip()]
+
+    def extras(self, line: Line, start: Stamp) -> Iterable[Extra]:
+        for text in line.value.split(","):
+            begin, slash, rest = text.partition("/")
+            if not begin.strip():
+                continue
+            first = self.stamp(line, begin).in_zone(start.zone)
+            if first.is_date and not start.is_date:
+                time = start.naive - midnight(start.naive.date())
+                first = Stamp(first.naive + time, start.zone)
+            if not slash:
+                yield Extra(first)
+            elif rest.strip().upper().startswith(("P", "+P")):
+                yield Extra(first, _not_negative(parse_duration(rest)))
+            else:
+                last = self.stamp(line, rest).in_zone(start.zone)
+                yield Extra(first, _not_negative(Length(exact=last.utc - first.utc)))
+
+
+def _length(start: Stamp, end: Line | None, duration: Line | None, reader: _Times) -> Length:
+    """DTEND wins over DURATION. Without both a DATE lasts its day and a time nothing at all."""
+    if end is not None and end.value.strip():
+        stamp = reader.stamp(end)
+        if stamp.is_date and not start.is_date:
+            stamp = Stamp(stamp.naive, start.zone)
+        if not start.is_date:
+            return _not_negative(Length(exact=stamp.utc - start.utc))
+        days = _day_after(stamp) - start.naive.date()
+        return _not_negative(Length(days=days.days or 1))
+    if duration is not None:
+        length = _not_negative(parse_duration(duration.value))
+        return Length(days=max(1, length.days + -(-length.exact // timedelta(days=1)))) if start.is_date else length
+    return Length(days=1) if start.is_date else Length()
+
+
+def _day_after(end: Stamp) -> date:
+    """The first day that an all-day entry does not touch any more."""
+    day = end.naive.date()
+    return day if end.naive == midnight(day) else day + timedelta(days=1)
+
+
+def _not_negative(length: Length) -> Length:
+    if length.days < 0 or length.exact < timedelta(0):
+        raise Unreadable("it ends before it starts")
+    return length
+
+
+def _rank(one: dict[str, Line]) -> tuple[int, str, str]:
+    sequence = one["SEQUENCE"].value.strip() if "SEQUENCE" in one else "0"
+    number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else 0
+    stamps = [one[name].value.strip() if name in one else "" for name in ("DTSTAMP", "LAST-MODIFIED")]
+    return (number, stamps[0], stamps[1])
+
+
+def _conference(lines: list[Line], texts: dict[str, str]) -> tuple[str, ...]:
+    declared = [line.text for line in lines if line.name == "CONFERENCE" or line.name.startswith(_CONFERENCE)]
+    return conference_links(declared, [texts.get(name, "") for name in ("URL", "LOCATION", "DESCRIPTION")])

@@ -1,0 +1,241 @@
+"""From the bytes of a feed to its VEVENT blocks, and the verdict whether the text proves itself whole.
+
+Nothing is parsed here: one pass over the BEGIN and END lines (RFC 5545 section 3.6) finds the components, and
+whatever is not balanced, or goes on after the last END:VCALENDAR, makes the text incomplete. HTTP clients hand over
+half a body without an error, so this is the only proof of completeness there is.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass, field
+
+from connectors.sources.ical.values import Unreadable
+
+_MARK = re.compile(rb"\n((?i:BEGIN|END)):([^\n]*(?:\n[ \t][^\n]*)*)")
+_FOLD = re.compile(rb"\r?\n[ \t]")
+_UID = re.compile(rb"\n(?i:UID)(?=[:;\s])([^\n]*(?:\n[ \t][^\n]*)*)")
+_DTSTAMP = re.compile(rb"\n(?i:DTSTAMP)[;:][^\n]*(?:\n[ \t][^\n]*)*")
+_UTF16 = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_LOOK_BACK = 64
+"""How many open components a wrong END is compared with: enough for real calendars, bounded for others."""
+_READ_AS_IS = ("", "utf-8", "utf8", "us-ascii", "ascii")
+
+
+@dataclass(slots=True)
+class Calendar:
+    """One VCALENDAR: the bytes of its own properties and of its VTIMEZONE blocks."""
+
+    own: list[bytes] = field(default_factory=list)
+    zones: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One VEVENT: where it lies in the text (from the line feed before BEGIN on) and its nested components."""
+
+    begin: int
+    end: int
+    calendar: int
+    nested: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(slots=True)
+class Feed:
+    """A scanned text. `defect` says why it is not provably whole, "" when it is."""
+
+    text: bytes
+    calendars: list[Calendar] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    defect: str = ""
+
+    def line_of(self, block: Block) -> int:
+        """The 1-based line of the block's BEGIN:VEVENT."""
+        return self.text.count(b"\n", 0, block.begin + 1)
+
+    def bytes_of(self, block: Block) -> bytes:
+        """The block's text, from the line feed before BEGIN:VEVENT on."""
+        return self.text[block.begin : block.end]
+
+    def uid_of(self, block: Block) -> str | None:
+        """The UID as written ("" when there is none), None when its line cannot be read."""
+        at = block.begin
+        while match := _UID.search(self.text, at, block.end):
+            at = match.end()
+            if not any(start <= match.start() < end for start, end in block.nested):
+                return _uid_value(match[1])
+        return ""
+
+
+def _uid_value(raw: bytes) -> str | None:
+    rest = decode(unfold(raw)).strip()
+    if rest.startswith(";"):
+        rest = re.sub(r'^;(?:"[^"]*"|[^":])*', "", rest)
+    if not rest.startswith(":"):
+        return None
+    return re.sub(r"\\([\\,;])", r"\1", rest[1:].strip())
+
+
+def normalise(body: bytes, charset: str) -> bytes:
+    """The text with UTF-8 or single-byte characters, without byte order mark and NUL, its lines ended by LF.
+
+    A line feed is put in front, so that every line starts behind one. CR before LF stays where it is.
+    """
+    for mark, codec in _UTF16:
+        if body.startswith(mark):
+            body = body.decode(codec, "replace").encode()
+            break
+    else:
+        body = _from_charset(body.removeprefix(codecs.BOM_UTF8), charset.strip().strip("\"'").lower())
+    if b"\0" in body:
+        body = body.replace(b"\0", b"")
+    if b"\r" in body and b"\n" not in body:
+        body = body.replace(b"\r", b"\n")
+    return b"\n" + body
+
+
+def _from_charset(body: bytes, charset: str) -> bytes:
+    if charset in _READ_AS_IS:
+        return body
+    try:
+        return body.decode(charset).encode("utf-8", "replace")
+    except (LookupError, UnicodeError, ValueError):
+        return body
+
+
+def unfold(raw: bytes) -> bytes:
+    """Folded lines put together (RFC 5545 section 3.1), before decoding: a fold may split a character."""
+    return _FOLD.sub(b"", raw)
+
+
+def decode(raw: bytes) -> str:
+    """UTF-8, else Windows-1252: what calendars without a declared charset are written in."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def without_dtstamp(raw: bytes) -> bytes:
+    """The text without its DTSTAMP lines, which several servers set to the time of each request."""
+    return _DTSTAMP.sub(b"", raw)
+
+
+def scan(text: bytes) -> Feed:
+    """Find calendars, zones and events in a normalised text. Raises Unreadable when it is no calendar at all."""
+    _must_be_calendar(text)
+    feed = Feed(text)
+    scanner = _Scanner(feed)
+    for match in _MARK.finditer(text):
+        name = decode(unfold(match[2])).strip().upper()
+        if match[1][:1] in b"Bb":
+            scanner.begin(name, match.start(), match.end())
+        else:
+            scanner.finish(name, match.start(), match.end())
+    scanner.close()
+    return feed
+
+
+def _must_be_calendar(text: bytes) -> None:
+    head = text[:4096].lstrip()[:512].upper() or text.lstrip()[:512].upper()
+    if not head:
+        raise Unreadable("an empty body instead of a calendar")
+    if re.match(rb"BEGIN:VCALENDAR\s*$", head.split(b"\n", 1)[0]):
+        return
+    if head.startswith((b"<!DOCTYPE HTML", b"<HTML", b"<HEAD", b"<BODY", b"<BR", b"<!--")) or b"<HTML" in head:
+        raise Unreadable("HTML instead of a calendar")
+    if head.startswith(b"<"):
+        raise Unreadable("XML instead of a calendar")
+    if head.startswith((b"{", b"[")):
+        raise Unreadable("JSON instead of a calendar")
+    if b"BEGIN:VCALENDAR" in text[:65536].upper():
+        raise Unreadable("other text in front of the calendar")
+    raise Unreadable("no calendar: it does not start with BEGIN:VCALENDAR")
+
+
+class _Scanner:
+    """Keeps the stack of open components; a plain list, so that no nesting is too deep."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._open: list[tuple[str, int]] = []
+        self._nested: list[tuple[int, int]] = []
+        self._nested_from = 0
+        self._behind = 0
+        """Where the last component of depth one or the calendar's head ended: own properties start here."""
+
+    def begin(self, name: str, start: int, end: int) -> None:
+        depth = len(self._open)
+        if name == "VEVENT" and any(open_name == "VEVENT" for open_name, _ in self._open[1:2]):
+            self._fault("a VEVENT begins before the one in front of it has ended")
+            del self._open[1:]
+            self._behind = start
+            depth = 1
+        if depth == 0:
+            self._outside(start)
+            if name == "VCALENDAR":
+                self._feed.calendars.append(Calendar())
+            else:
+                self._fault(f"{name[:40]} outside of a calendar")
+            self._behind = end
+        elif depth == 1:
+            self._own(start)
+            self._nested = []
+        elif depth == 2:
+            self._nested_from = start
+        self._open.append((name, start))
+
+    def finish(self, name: str, start: int, end: int) -> None:
+        if not self._open or self._open[-1][0] != name:
+            if any(open_name == name for open_name, _ in self._open[-_LOOK_BACK:]):
+                self._fault(f"{self._open[-1][0][:40]} has no END")
+                self._unwind(name)
+            else:
+                self._fault(f"END:{name[:40]} without its BEGIN")
+            self._behind = end
+            return
+        if len(self._open) == 1:
+            self._own(start)
+        _, begin = self._open.pop()
+        depth = len(self._open)
+        if depth == 2:
+            self._nested.append((self._nested_from, end))
+        elif depth == 1:
+            self._component(name, begin, end)
+            self._behind = end
+        elif depth == 0:
+            self._behind = end
+
+    def close(self) -> None:
+        if self._open:
+            self._fault("the calendar ends without END:VCALENDAR", first=True)
+        else:
+            self._outside(len(self._feed.text))
+
+    def _component(self, name: str, begin: int, end: int) -> None:
+        if self._open[0][0] != "VCALENDAR":
+            return
+        if name == "VEVENT":
+            block = Block(begin, end, len(self._feed.calendars) - 1, tuple(self._nested))
+            self._feed.blocks.append(block)
+        elif name == "VTIMEZONE":
+            self._feed.calendars[-1].zones.append(self._feed.text[begin:end])
+
+    def _unwind(self, name: str) -> None:
+        """Go on behind a wrong END: components that it closes are dropped, they may lack anything."""
+        for depth in range(len(self._open) - 1, max(len(self._open) - 1 - _LOOK_BACK, -1), -1):
+            if self._open[depth][0] == name:
+                del self._open[depth:]
+                return
+
+    def _own(self, until: int) -> None:
+        piece = self._feed.text[self._behind : until]
+        if self._feed.calendars and self._open[0][0] == "VCALENDAR" and piece.strip():
+            self._feed.calendars[-1].own.append(piece)
+
+    def _outside(self, until: int) -> None:
+        if self._feed.text[self._behind : until].strip():
+            self._fault("other text behind END:VCALENDAR")
+
+    def _fault(self, reason: str, *, first: bool = False) -> None:
+        if first or not self._feed.defect:
+            self._feed.defect = reason

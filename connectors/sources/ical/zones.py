@@ -1,0 +1,119 @@
+"""TZID to zone, for one calendar of one feed: nothing is remembered across feeds, a name means what its feed says.
+
+In this order: the IANA database, the CLDR table of Windows names, an IANA name behind a vendor's prefix, the feed's
+own VTIMEZONE, an offset in the name. A name that none of them knows is an error, never local time.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from connectors.sources.ical.feedzone import FeedZone, read_zone
+from connectors.sources.ical.lines import read_lines
+from connectors.sources.ical.rules import Budget
+from connectors.sources.ical.values import UTC_ZONE, FixedZone, TableZone, Unreadable, Zone
+
+_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+-])\s*(\d{1,2}):?(\d\d)?(?!\d)", re.IGNORECASE | re.ASCII)
+_UTC_NAMES = frozenset({"utc", "z", "gmt", "etc/utc", "tzone://microsoft/utc", "coordinated universal time"})
+_WINDOWS = {name.lower(): olson for name, olson in WINDOWS_TO_OLSON.items()}
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+def iana_zone(name: str) -> TableZone | None:
+    """The zone of the IANA database, whatever the case of its name."""
+    known = _table().get(name.strip().lower())
+    return TableZone(ZoneInfo(known)) if known else None
+
+
+@dataclass(slots=True)
+class FeedZones:
+    """The VTIMEZONE definitions of one read, by their bytes: an unchanged definition is computed once."""
+
+    kept: dict[bytes, FeedZone | str] = field(default_factory=dict)
+    seen: set[bytes] = field(default_factory=set)
+    budget: Budget = field(default_factory=Budget)
+
+    def read(self, raw: bytes) -> FeedZone:
+        """Raises Unreadable."""
+        self.seen.add(raw)
+        if raw not in self.kept:
+            try:
+                self.kept[raw] = read_zone(raw, self.budget)
+            except (ValueError, OverflowError) as error:
+                self.kept[raw] = str(error)
+        zone = self.kept[raw]
+        if isinstance(zone, str):
+            raise Unreadable(zone)
+        return zone
+
+    def forget_unseen(self) -> None:
+        """Drop what the newest read does not hold any more."""
+        self.kept = {raw: zone for raw, zone in self.kept.items() if raw in self.seen}
+        self.seen = set()
+
+
+@dataclass(slots=True)
+class Zones:
+    """The zones of one calendar: `own` are its VTIMEZONE blocks by TZID, `assumed` the names read by their offset."""
+
+    own: Mapping[str, bytes]
+    definitions: FeedZones
+    resolved: dict[str, Zone | str] = field(default_factory=dict)
+    assumed: set[str] = field(default_factory=set)
+
+    def find(self, name: str) -> Zone:
+        """The zone called `name`. Raises Unreadable."""
+        if name not in self.resolved:
+            try:
+                self.resolved[name] = self._resolve(_clean(name))
+            except Unreadable as error:
+                self.resolved[name] = str(error)
+        zone = self.resolved[name]
+        if isinstance(zone, str):
+            raise Unreadable(zone)
+        return zone
+
+    def _resolve(self, name: str) -> Zone:
+        if name.lower() in _UTC_NAMES:
+            return UTC_ZONE
+        if zone := iana_zone(name) or iana_zone(_WINDOWS.get(name.lower(), "")) or _behind_prefix(name):
+            return zone
+        if raw := self.own.get(name.lower()):
+            return self.definitions.read(raw)
+        if match := _OFFSET.search(name):
+            self.assumed.add(name)
+            size = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+            if size < timedelta(days=1):
+                return FixedZone(-size if match[1] == "-" else size)
+        raise Unreadable(f"the time zone {name[:60]!r} is unknown and the calendar does not define it")
+
+
+def zone_name(raw: bytes) -> str:
+    """The TZID of a VTIMEZONE block in lower case, "" when it has none that can be read."""
+    try:
+        lines = read_lines(raw, frozenset({"TZID"}))
+    except Unreadable:
+        return ""
+    return _clean(lines[0].text).lower() if lines else ""
+
+
+def _clean(name: str) -> str:
+    return " ".join(name.strip().strip("\"'").split())
+
+
+def _behind_prefix(name: str) -> TableZone | None:
+    """`/freeassociation.sourceforge.net/Europe/Berlin` and the like: the longest IANA name at the end."""
+    parts = name.strip("/").split("/")
+    for first in range(1, len(parts) if "/" in name else 0):
+        if zone := iana_zone("/".join(parts[first:])):
+            return zone
+    return None
