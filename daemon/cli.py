@@ -1,0 +1,59 @@
+"""The command line: `convener COMMAND`. Exit codes and JSON documents are described in docs/cli.md."""
+
+import os
+import sys
+
+import click
+
+from daemon.commands import look, mend, passes, start
+from daemon.console import say_error
+from sync.report import Exit
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "-c", metavar="FILE", help="The configuration file.")
+@click.version_option(package_name="convener", prog_name="convener")
+def cli(config: str | None) -> None:
+    """Keeps web-conferencing vendors in step with a calendar or a CRM."""
+
+
+for _command in (
+    start.init,
+    look.check,
+    passes.plan,
+    passes.reconcile,
+    passes.run,
+    look.status,
+    look.explain,
+    look.links,
+    mend.retry,
+    mend.adopt,
+    mend.forget,
+    mend.db,
+    start.simulate,
+    start.demo,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Entry point: nothing ends in a traceback."""
+    as_json = "--json" in sys.argv
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(int(Exit.USAGE))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("convener: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (a pager, `head`) has gone; that is not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(Exit.DONE))
+    except Exception as error:  # noqa: BLE001 - the outermost fence; every error is told and ends the command
+        sys.exit(int(say_error(error, as_json=as_json)))
+
+
+if __name__ == "__main__":
+    main()

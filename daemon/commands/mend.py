@@ -1,0 +1,168 @@
+"""retry, adopt, forget and db: what a person does by hand."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from daemon.console import Context, command
+from daemon.database import revisions, upgrade
+from daemon.wiring import Installation, installation
+from sync.effects import settled
+from sync.errors import ConfigurationError
+from sync.ledger.records import Link, LinkState, Registered
+from sync.ledger.store import make_engine
+from sync.model import Invitee, MeetingKey, Role, content_digest
+from sync.ports import Unfindable
+from sync.report import Exit
+from sync.settle import shown_fields
+
+
+@click.command()
+@click.argument("key", required=False)
+@command
+async def retry(context: Context, key: str | None) -> Exit:
+    """Release meetings from back-off, quarantine and doubt (one, or all); the next pass tries them."""
+    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
+        found = await _links(inside, key) if key else await inside.ledger.links()
+        waiting = [link for link in found if link.problem or link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)]
+        for link in waiting:
+            state = LinkState.CANCELLED if link.state is LinkState.CANCELLED else LinkState.LIVE
+            free = replace(settled(link), state=state if link.session else LinkState.PENDING)
+            await inside.ledger.save_link(free, inside.clock.now())
+    _say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
+    return Exit.DONE
+
+
+@click.command()
+@click.argument("key")
+@click.argument("ref")
+@click.option("--route", metavar="NAME", help="The route, when several read this source.")
+@command
+async def adopt(context: Context, key: str, ref: str, route: str | None) -> Exit:
+    """Take over the vendor's session REF as the one of meeting KEY."""
+    meeting = _parse(key)
+    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
+        name = _route(inside, meeting, route)
+        vendor = inside.route(name).vendor
+        session = await inside.connector(vendor).get(ref)
+        if session is None:
+            raise ConfigurationError(f'{vendor} has no session "{ref}"')
+        taken = [x for x in await inside.ledger.links() if x.vendor == vendor and x.session == ref and x.has_session]
+        if any(str(link.key) != key or link.route != name for link in taken):
+            raise ConfigurationError(f'session "{ref}" already belongs to {taken[0].key} on route {taken[0].route}')
+        listed = await inside.connector(vendor).invitees(ref)
+        people = () if isinstance(listed, Unfindable) else listed
+        now = inside.clock.now()
+        known = {link.route: link for link in await inside.ledger.links(key=key)}.get(name)
+        marker = f"convener/{await inside.ledger.installation()}/{content_digest(name, meeting)}"
+        base = known or Link(name, meeting, vendor, marker, LinkState.LIVE, ref, "", now, now, None, {})
+        link = replace(
+            settled(base),
+            state=LinkState.LIVE,
+            session=ref,
+            title=session.title or base.title,
+            start=session.start or base.start,
+            end=session.end or base.end,
+            join_url=session.join_url,
+            applied=shown_fields(session),
+            invitees=_registered(people),
+        )
+        for intent in await inside.ledger.open_intents(name):
+            if intent.key == key:
+                await inside.ledger.settle(intent, "adopted by hand", now)
+        await inside.ledger.save_link(link, now)
+        inside.log("session.adopted", route=name, vendor=vendor, key=key, session=ref)
+    _say(context, {"adopted": key, "session": ref, "route": name}, f"{key} now has session {ref}; see `convener plan`")
+    return Exit.DONE
+
+
+@click.command()
+@click.argument("key")
+@click.option("--route", metavar="NAME", help="Only on this route.")
+@command
+async def forget(context: Context, key: str, route: str | None) -> Exit:
+    """Drop a meeting from the ledger; its session stays at the vendor, untouched from now on.
+
+    While the calendar has the meeting, the next pass makes a new session for it.
+    """
+    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
+        found = [link for link in await _links(inside, key) if route in (None, link.route)]
+        for link in found:
+            await inside.ledger.delete_link(link.route, link.key)
+    _say(
+        context,
+        {"forgotten": [{"key": str(x.key), "route": x.route, "session": x.session} for x in found]},
+        "forgotten",
+    )
+    return Exit.DONE
+
+
+@click.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command("upgrade")
+@command
+async def db_upgrade(context: Context) -> Exit:
+    """Bring the schema to this version's."""
+    return await _schema(context, run=True)
+
+
+@db.command("current")
+@command
+async def db_current(context: Context) -> Exit:
+    """Show the schema's revision and the newest one."""
+    return await _schema(context, run=False)
+
+
+async def _schema(context: Context, *, run: bool) -> Exit:
+    settings = context.settings()
+    engine = make_engine(settings.database_url())
+    try:
+        before, newest = await revisions(engine)
+        if run and before != newest:
+            await upgrade(engine)
+        here = newest if run else before
+    finally:
+        await engine.dispose()
+    _say(context, {"current": here, "newest": newest}, f"schema {here or '(empty)'}, newest {newest}")
+    return Exit.DONE
+
+
+def _registered(people: Iterable[Invitee]) -> tuple[Registered, ...]:
+    by_email = {p.email.lower(): p for p in people}
+    return tuple(Registered(email, p.name, p.role or Role.PARTICIPANT, p.ref) for email, p in by_email.items())
+
+
+async def _links(inside: Installation, key: str) -> list[Link]:
+    _parse(key)
+    found = await inside.ledger.links(key=key)
+    if not found:
+        raise ConfigurationError(f"no meeting {key} is known; `convener links --all` lists them")
+    return found
+
+
+def _route(inside: Installation, meeting: MeetingKey, given: str | None) -> str:
+    names = [given] if given else [n for n, r in inside.settings.routes.items() if r.source == meeting.source]
+    if len(names) > 1:
+        raise ConfigurationError(f"several routes read {meeting.source}: give --route ({', '.join(names)})")
+    if not names or names[0] not in inside.settings.routes:
+        raise ConfigurationError(f'no route reads a source called "{meeting.source}"')
+    return names[0]
+
+
+def _parse(key: str) -> MeetingKey:
+    try:
+        return MeetingKey.parse(key)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _say(context: Context, document: dict[str, Any], text: str) -> None:
+    if context.as_json:
+        context.document(document)
+    else:
+        context.out.print(text, soft_wrap=True)

@@ -1,0 +1,140 @@
+"""plan, reconcile and run: the passes."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from daemon.console import Context, command
+from daemon.documents import passes_document
+from daemon.render import show_report
+from daemon.service import serve
+from daemon.wiring import Installation, installation
+from sync.errors import ConfigurationError
+from sync.plan import Change
+from sync.reconcile import Options
+from sync.report import Exit, RouteReport, worst
+
+PLAN_FORMAT = 1
+
+
+@click.command()
+@click.argument("routes", nargs=-1)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan for `reconcile --plan`.")
+@click.option("--detailed-exitcode", is_flag=True, help="10 when changes are pending, 3 when some would be held back.")
+@command
+async def plan(context: Context, routes: tuple[str, ...], out: Path | None, detailed_exitcode: bool) -> Exit:
+    """Show what would be done and why, and do nothing."""
+    async with installation(context.settings(), log_format=context.log_format, locked=True) as inside:
+        reports = [await inside.reconciler(name).run(Options(mode="plan")) for name in inside.names(routes)]
+    code = worst(report.exit(detailed=detailed_exitcode) for report in reports)
+    if out:
+        _save(out, reports)
+    _show(context, reports, code)
+    return code
+
+
+@click.command()
+@click.argument("routes", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Decide as a pass would, and write nothing.")
+@click.option("--force", is_flag=True, help="Do what the guard would hold back.")
+@click.option("--plan", "saved", type=click.Path(dir_okay=False, path_type=Path), help="Apply only what it holds.")
+@command
+async def reconcile(context: Context, routes: tuple[str, ...], dry_run: bool, force: bool, saved: Path | None) -> Exit:
+    """Make one pass: fetch, plan, guard, apply."""
+    approved = _load(saved) if saved else None
+    options = Options(mode="dry-run" if dry_run else "apply", force=force)
+    reports: list[RouteReport] = []
+    async with installation(context.settings(), log_format=context.log_format, locked=dry_run) as inside:
+        names = inside.names(routes)
+        if approved is not None and not routes:
+            names = [name for name in names if name in approved]
+        if dry_run:
+            reports = [await _one(inside, name, options, approved) for name in names]
+        else:
+            async with inside.writing():
+                for name in names:
+                    with _Progress(context, name) as progress:
+                        steps = replace(options, on_plan=progress.on_plan, on_step=progress.on_step)
+                        reports.append(await _one(inside, name, steps, approved))
+    code = worst(report.exit() for report in reports)
+    _show(context, reports, code)
+    return code
+
+
+@click.command()
+@command
+async def run(context: Context) -> Exit:
+    """Run as a service: a pass for every route at its source's poll interval."""
+    return await serve(context.settings(), context.log_format)
+
+
+async def _one(
+    inside: Installation, name: str, options: Options, approved: dict[str, frozenset[str]] | None
+) -> RouteReport:
+    if approved is not None:
+        options = replace(options, approved=approved.get(name, frozenset()))
+    return await inside.reconciler(name).run(options)
+
+
+def _show(context: Context, reports: list[RouteReport], code: Exit) -> None:
+    if context.as_json:
+        context.document(passes_document(reports, code))
+        return
+    for report in reports:
+        show_report(context.out, report)
+    if not reports:
+        context.out.print("There are no routes in the configuration.")
+
+
+def _save(path: Path, reports: list[RouteReport]) -> None:
+    steps = {r.route: {"digest": r.digest, "steps": sorted(c.identity for c in r.changes)} for r in reports}
+    try:
+        path.write_text(json.dumps({"convener_plan": PLAN_FORMAT, "routes": steps}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _load(path: Path) -> dict[str, frozenset[str]]:
+    """The step identities of a saved plan, by route. Raises ConfigurationError."""
+    try:
+        saved: Any = json.loads(path.read_text(encoding="utf-8"))
+        if saved["convener_plan"] != PLAN_FORMAT:
+            raise ConfigurationError(f"{path}: a plan of another version of convener: plan again")
+        return {name: frozenset(map(str, route["steps"])) for name, route in saved["routes"].items()}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path}: not a plan saved by `convener plan --out`") from error
+
+
+@dataclass
+class _Progress:
+    """A progress bar on a terminal's stderr while steps are applied; silent elsewhere."""
+
+    context: Context
+    route: str
+
+    def __enter__(self) -> "_Progress":
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(self.route, total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def on_plan(self, steps: int) -> None:
+        """So many steps are coming."""
+        if steps:
+            self._bar.update(self._task, total=steps)
+            self._bar.start()
+
+    def on_step(self, _change: Change) -> None:
+        """One step is over."""
+        self._bar.advance(self._task)

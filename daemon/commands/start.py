@@ -1,0 +1,91 @@
+"""init, simulate and demo: for the first hour with convener."""
+
+import os
+from pathlib import Path
+
+import click
+
+from daemon.console import Context, command
+from sync.errors import ConfigurationError
+from sync.report import Exit
+
+STARTER = """\
+# convener's configuration. Every value can also be given in the environment
+# (CONVENER_VENDORS__MAIN__PASSWORD) and as a systemd credential (vendors__main__password).
+# Durations are written "90s", "5m", "1h", "30d". See docs/configuration.md.
+
+database = "sqlite:///convener.db"
+
+[sources.sales]
+type = "ical"
+url  = "https://calendar.example.com/sales.ics"   # or webcal://, file:///path, or a plain path
+poll = "5m"
+# timezone = "Europe/Berlin"                      # for times without a zone; default UTC
+# all_day  = false                                # true: all-day entries get a session too
+
+[vendors.main]
+type = "onstream"
+url  = "https://join.onstreammedia.com"
+username = "acme"
+password = "change-me"                            # better: environment or credential
+timezone = "UTC"                                  # the account's own zone setting, daylight saving off
+
+[routes.sales]
+source = "sales"
+vendor = "main"
+ahead  = "30d"                                    # meetings that start within this time …
+behind = "1d"                                     # … and ended less than this time ago
+invite = "register"                               # register: no mail | email: the vendor mails them | none
+declined = "skip"                                 # skip | keep participants who declined
+# max_delete_percent = 30                         # more removals than this at once are held back
+
+# [routes.sales.match]                            # all given ones must hold; none given = every meeting
+# categories = ["Webinar"]
+# summary    = "(?i)webinar"
+# organizer  = ["@example.com"]
+"""
+
+
+@click.command()
+@command
+async def init(context: Context) -> Exit:
+    """Write a commented starter configuration (./convener.toml, or --config FILE); never over an existing one."""
+    path = Path(context.config or "convener.toml")
+    try:
+        # The file will hold a password: nobody else may read it.
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write(STARTER)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{path}: exists already; it is left as it is") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from error
+    if context.as_json:
+        context.document({"written": str(path)})
+    else:
+        context.out.print(f"{path} written. Fill in your feed and account, then: convener check", soft_wrap=True)
+    return Exit.DONE
+
+
+@click.command()
+@click.argument("vendor", type=click.Choice(["onstream"]))
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8480, show_default=True, type=int, help="0 takes a free one.")
+@click.option("--username", default="acme", show_default=True)
+@click.option("--password", default="secret", show_default=True)
+def simulate(vendor: str, host: str, port: int, username: str, password: str) -> None:
+    """Run a stand-in server of a vendor, for trying a configuration without an account."""
+    # Imported here: the service path never loads a simulator.
+    from connectors.simulators.onstream import OnstreamSimulator
+    from connectors.simulators.serve import run_forever
+
+    click.echo(f"{vendor} stand-in for user {username}; Ctrl-C ends it", err=True)
+    run_forever(OnstreamSimulator(username=username, password=password).app, host, port)
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Keep the demo's folder.")
+def demo(keep: bool) -> None:
+    """See it work in a minute: a calendar, a stand-in vendor, and everything convener does between them."""
+    from daemon.demo import run_demo
+
+    raise SystemExit(run_demo(keep=keep))

@@ -1,0 +1,139 @@
+"""Opening the ledger: migrations, the lock against a second process, and clear words when it cannot be used."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sync.errors import LedgerError
+from sync.ledger.store import Ledger, make_engine
+
+LOCK_PATIENCE = 30.0
+"""Seconds that a command waits for another convener process to finish its pass."""
+
+_LOCK_NUMBER = 0x636F6E76  # "conv": PostgreSQL's advisory lock of this application
+
+
+@asynccontextmanager
+async def open_ledger(url: str) -> AsyncIterator[Ledger]:
+    """The ledger behind `url`; SQLite is made and migrated on first use. Raises LedgerError."""
+    engine = make_engine(url)
+    try:
+        sqlite = engine.dialect.name == "sqlite"
+        if sqlite:
+            _prepare_file(make_url(url).database)
+        try:
+            here, newest = await revisions(engine)
+            if here != newest:
+                if not sqlite:
+                    raise LedgerError("the database is not at this version's schema: run `convener db upgrade`")
+                await upgrade(engine)
+        except (SQLAlchemyError, OSError) as error:
+            raise LedgerError(f"the database cannot be used: {_reason(error)}") from error
+        yield Ledger(engine)
+    finally:
+        await engine.dispose()
+
+
+async def revisions(engine: AsyncEngine) -> tuple[str | None, str]:
+    """The schema revision of the database (None: empty) and the newest one. Raises LedgerError when the database
+    is newer than this program."""
+    script = ScriptDirectory.from_config(_config())
+    newest = script.get_current_head()
+    async with engine.connect() as connection:
+        here = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    if here is not None:
+        try:
+            script.get_revision(here)
+        except CommandError as error:
+            raise LedgerError(
+                f"the database has schema {here}, which is newer than this convener knows ({newest}): upgrade convener"
+            ) from error
+    return here, str(newest)
+
+
+async def upgrade(engine: AsyncEngine) -> None:
+    """Run the migrations that are missing."""
+
+    def run(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(run)
+
+
+@asynccontextmanager
+async def pass_lock(url: str, engine_url: str | None = None) -> AsyncIterator[None]:
+    """One pass at a time on one database. The lock dies with its process. Raises LedgerError after LOCK_PATIENCE."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        async with _file_lock(Path(f"{parsed.database}.lock")):
+            yield
+        return
+    engine = make_engine(engine_url or url)
+    try:
+        async with engine.connect() as connection, asyncio.timeout(LOCK_PATIENCE):
+            await connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _LOCK_NUMBER})
+            await connection.commit()
+            yield
+    except TimeoutError as error:
+        raise LedgerError("another convener process is working on this database") from error
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def _file_lock(path: Path) -> AsyncIterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        waited = 0.0
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if waited >= LOCK_PATIENCE:
+                    raise LedgerError("another convener process is working on this database") from None
+                waited += 0.1
+                await asyncio.sleep(0.1)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _prepare_file(database: str | None) -> None:
+    if not database or database == ":memory:":
+        return
+    path = Path(database)
+    try:
+        # Made by us, so that it is private from its first byte on; SQLite would follow the umask.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise LedgerError(f"the database {path} cannot be made: {error.strerror}") from error
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("migrations")))
+    return config
+
+
+def _reason(error: Exception) -> str:
+    original = getattr(error, "orig", None) or error
+    return str(original).splitlines()[0][:200] if str(original) else type(original).__name__

@@ -1,0 +1,71 @@
+"""The JSON documents of the command line, as `docs/cli.md` describes them. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sync.degrade import instant_text
+from sync.ledger.records import Link
+from sync.model import recurrence_text
+from sync.plan import Change
+from sync.report import Exit, RouteReport
+
+
+def passes_document(reports: Iterable[RouteReport], code: Exit) -> dict[str, Any]:
+    """What `plan` and `reconcile` print."""
+    return {"routes": [_route(report) for report in reports], "exit": int(code)}
+
+
+def links_document(links: Iterable[Link], now: datetime) -> dict[str, Any]:
+    """What `links` prints."""
+    return {"links": [link_row(link, now) for link in links]}
+
+
+def link_row(link: Link, now: datetime) -> dict[str, Any]:
+    """One link."""
+    return {
+        "key": str(link.key),
+        "uid": link.key.uid,
+        "recurrence_id": recurrence_text(link.key.recurrence_id),
+        "route": link.route,
+        "vendor": link.vendor,
+        "session": link.session,
+        "state": link.shown_state(now),
+        "title": link.title,
+        "start": instant_text(link.start),
+        "end": instant_text(link.end),
+        "join_url": link.join_url or None,
+    }
+
+
+def change_row(change: Change) -> dict[str, Any]:
+    """One step of a plan; every field is always there."""
+    return {
+        "key": str(change.key),
+        "action": change.action.value,
+        "reason": change.reason,
+        "link": change.link.value,
+        "result": change.result.value,
+        "session": change.session,
+        "participant": change.person.email if change.person else None,
+        "fields": [{"name": f.name, "from": f.before, "to": f.after} for f in change.fields],
+        "findings": [{"code": f.code, "message": f.message} for f in change.findings],
+    }
+
+
+def _route(report: RouteReport) -> dict[str, Any]:
+    snapshot = report.snapshot
+    return {
+        "route": report.route,
+        "source": report.source,
+        "vendor": report.vendor,
+        "snapshot": {
+            "complete": snapshot.complete,
+            "reason": snapshot.reason or ("" if snapshot.complete else "an entry without a readable UID"),
+            "meetings": len(snapshot.meetings),
+            "rejected": [{"uid": r.uid, "line": r.line, "reason": r.reason} for r in snapshot.rejected],
+        },
+        "changes": [change_row(change) for change in report.changes],
+        "counts": report.counts,
+        "digest": report.digest,
+    }

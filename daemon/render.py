@@ -1,0 +1,177 @@
+"""What people read on a terminal: the plan as a list of steps with their reasons, tables for the rest."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sync.ledger.records import Link
+from sync.model import Finding
+from sync.plan import Action, Change, LinkEffect, Result
+from sync.report import RouteReport
+
+_SIGNS = {
+    Action.CREATE: ("+", "green"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.REPLACE: ("±", "magenta"),
+    Action.CANCEL: ("-", "red"),
+    Action.INVITE: ("+", "green"),
+    Action.UNINVITE: ("-", "red"),
+    Action.ROLE: ("~", "yellow"),
+}
+_LINKS = {
+    LinkEffect.NEW: "new join link",
+    LinkEffect.KEPT: "join link kept",
+    LinkEffect.RETIRED: "join link retired",
+    LinkEffect.NONE: "",
+}
+_COLOURS = {
+    Result.DONE: "green",
+    Result.HELD: "magenta",
+    Result.FAILED: "red",
+    Result.IN_DOUBT: "red",
+    Result.DEFERRED: "yellow",
+}
+_OF_THE_STEP = {
+    "guard-all", "guard-percent", "guard-freeze", "quarantined", "in-doubt", "backoff", "unsettled", "failed", "defect",
+    "vanished", "vendor-trouble", "waits", "not-in-plan", "not-registered", "new-link", "update-unsupported",
+}  # fmt: skip
+"""Findings that explain one step are shown on it; the others are gathered below."""
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which a terminal would obey, and without direction overrides."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+
+
+def when(start: datetime, end: datetime | None = None) -> str:
+    """`Tue 01 Dec 2026 09:00–10:00 UTC`."""
+    text = f"{start:%a %d %b %Y %H:%M}"
+    if end is not None:
+        text += f"–{end:%H:%M}" if end.date() == start.date() else f" – {end:%a %d %b %H:%M}"
+    return f"{text} UTC"
+
+
+def show_report(console: Console, report: RouteReport) -> None:
+    """One route's plan or pass."""
+    head = Text.assemble(("Route ", "bold"), (report.route, "bold cyan"), f": {report.source} → {report.vendor}")
+    console.print(head, soft_wrap=True)
+    _show_snapshot(console, report)
+    # Participants' steps follow their meeting's own step: one block a meeting.
+    for key, steps in groupby(report.changes, key=lambda change: change.key):
+        _show_meeting(console, str(key), list(steps))
+    _show_notes(console, report)
+    console.print(Text("  " + _summary(report), style="bold"), soft_wrap=True)
+    console.print()
+
+
+def _show_snapshot(console: Console, report: RouteReport) -> None:
+    snapshot = report.snapshot
+    if not snapshot.complete:
+        reason = snapshot.reason or "an entry without a readable UID"
+        line = f"  ! {report.source} could not be read whole ({reason}): nothing is removed because of it"
+        console.print(Text(printable(line), style="yellow"), soft_wrap=True)
+    for item in snapshot.rejected:
+        where = f", line {item.line}" if item.line else ""
+        text = f"  ! rejected {item.uid or 'an entry'}{where}: {item.reason}; its session is left alone"
+        console.print(Text(printable(text), style="yellow"), soft_wrap=True)
+    if report.vendor_reason:
+        text = f"  ! {report.vendor}: {report.vendor_reason}"
+        console.print(Text(printable(text), style="red"), soft_wrap=True)
+    links = Counter(f.message for f in report.left.values() if f.code == "existing-link")
+    for message, number in links.items():
+        plural = "meeting is" if number == 1 else "meetings are"
+        text = f"  · {number} {plural} left alone: {message} (existing_link)"
+        console.print(Text(printable(text), style="dim"), soft_wrap=True)
+
+
+def _show_meeting(console: Console, key: str, steps: list[Change]) -> None:
+    console.print()
+    first = steps[0]
+    own = [step for step in steps if step.person is None]
+    sign, colour = _SIGNS[first.action] if own else ("~", "yellow")
+    head = Text.assemble("  ", (f"{sign} ", f"bold {colour}"), (printable(first.title), "bold"))
+    head.append(f"  {when(first.start)}", "default")
+    console.print(head, soft_wrap=True)
+    console.print(Text(f"      {printable(key)}", style="dim"), soft_wrap=True)
+    for step in steps:
+        _show_step(console, step)
+
+
+def _show_step(console: Console, step: Change) -> None:
+    sign, colour = _SIGNS[step.action]
+    line = Text("    ")
+    line.append(f"{sign} {step.action.value}", colour)
+    if step.person:
+        line.append(f" {printable(step.person.email)} ({step.person.role.value})")
+    line.append(f": {printable(step.reason)}")
+    if step.person is None and _LINKS[step.link]:
+        line.append(f"; {_LINKS[step.link]}", "bold" if step.link is not LinkEffect.KEPT else "default")
+    if step.result in _COLOURS:
+        line.append(f"  [{step.result.value}]", _COLOURS[step.result])
+    console.print(line, soft_wrap=True)
+    if step.person is None:
+        width = max((len(f.name) for f in step.fields), default=0)
+        for diff in step.fields:
+            before = f"{printable(diff.before)} → " if diff.before is not None else ""
+            text = f"        {diff.name:<{width}}  {before}{printable(diff.after or '')}"
+            console.print(Text(text, style="default"), soft_wrap=True)
+    for finding in step.findings:
+        if finding.code in _OF_THE_STEP:
+            console.print(Text(f"        ! {printable(finding.message)}", style="yellow"), soft_wrap=True)
+
+
+def _show_notes(console: Console, report: RouteReport) -> None:
+    notes = Counter(f for change in report.changes for f in change.findings if f.code not in _OF_THE_STEP)
+    if notes:
+        console.print()
+        console.print(Text("  Notes", style="bold"))
+    for finding, number in notes.items():
+        times = f" ({number} times)" if number > 1 else ""
+        console.print(Text(f"    {printable(finding.message)}{times}  [{finding.code}]", style="dim"), soft_wrap=True)
+    if report.changes:
+        console.print()
+
+
+def _summary(report: RouteReport) -> str:
+    counts = report.counts
+    done = report.mode == "apply"
+    words = {
+        "create": "created" if done else "to create",
+        "update": "updated" if done else "to update",
+        "replace": "replaced" if done else "to replace",
+        "cancel": "cancelled" if done else "to cancel",
+        "invite": "invited" if done else "to invite",
+        "uninvite": "uninvited" if done else "to uninvite",
+    }
+    parts = [f"{counts[name]} {word}" for name, word in words.items() if counts[name]]
+    roles = sum(c.action is Action.ROLE and c.result in (Result.PLANNED, Result.DONE) for c in report.changes)
+    parts += [f"{roles} role{'s' if roles > 1 else ''} {'changed' if done else 'to change'}"] if roles else []
+    parts += [f"{counts[n]} {w}" for n, w in (("held", "held back"), ("failed", "failed")) if counts[n]]
+    parts += [f"{counts[n]} {n}" for n in ("deferred", "quarantined") if counts[n]]
+    if not parts:
+        parts = ["nothing to do"]
+    head = {"plan": "Plan", "dry-run": "Dry run, nothing written", "apply": "Done"}[report.mode]
+    return f"{head}: {', '.join(parts)}; {counts['noop']} unchanged."
+
+
+def show_links(console: Console, links: Iterable[Link], now: datetime) -> None:
+    """A table of meetings and their join links."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("start", "title", "state", "route", "join link"):
+        table.add_column(column, overflow="fold")
+    for link in links:
+        cells = (when(link.start), link.title, link.shown_state(now), link.route, link.join_url or "")
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    console.print(table if table.row_count else Text("No meetings yet."))
+
+
+def show_findings(console: Console, findings: Iterable[Finding]) -> None:
+    """Findings, one a line."""
+    for finding in findings:
+        console.print(Text(f"    ! {printable(finding.message)}  [{finding.code}]", style="yellow"), soft_wrap=True)

@@ -1,0 +1,147 @@
+"""Puts the parts together: from the configuration to sources, vendors behind their gates, routes and passes."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from connectors.sources.ical import IcalSource
+from daemon.clock import SystemClock
+from daemon.database import open_ledger, pass_lock
+from daemon.settings import Settings, vendor_plugins
+from daemon.telemetry import Format, Telemetry
+from sync.errors import ConfigurationError
+from sync.gate import VendorGate
+from sync.ledger.store import Ledger
+from sync.ports import Clock, Connector, Log, Source
+from sync.reconcile import Reconciler
+from sync.route import Match, Route
+
+ONE_SHOT_PATIENCE = 5.0
+"""Seconds that a one-shot pass waits for a vendor's settle time or Retry-After before it defers."""
+
+
+@dataclass
+class Installation:
+    """Everything of one configuration, for the length of one command or of the service's life."""
+
+    settings: Settings
+    ledger: Ledger
+    clock: Clock
+    log: Log
+    patience: float = ONE_SHOT_PATIENCE
+    locked: bool = False
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _connectors: dict[str, Connector] = field(default_factory=dict)
+    _gates: dict[str, VendorGate] = field(default_factory=dict)
+
+    def source(self, name: str) -> Source:
+        """The source of that name."""
+        if name not in self._sources:
+            self._sources[name] = IcalSource(name, self.settings.sources[name], self.settings.folder)
+        return self._sources[name]
+
+    def connector(self, name: str) -> Connector:
+        """The connector of that vendor; a locked installation's connectors cannot write."""
+        if name not in self._connectors:
+            settings = self.settings.vendors[name]
+            self._connectors[name] = vendor_plugins()[settings.type].connect(settings, self.locked)
+        return self._connectors[name]
+
+    def gate(self, name: str) -> VendorGate:
+        """The vendor's gate of the present run."""
+        if name not in self._gates:
+            self._gates[name] = VendorGate(name, self.connector(name), self.clock, self.patience)
+        return self._gates[name]
+
+    def new_run(self, vendor: str | None = None) -> None:
+        """Open the gates again: what a vendor refused in one run is tried again in the next."""
+        for name in [vendor] if vendor else list(self._gates):
+            self._gates.pop(name, None)
+
+    def route(self, name: str) -> Route:
+        """The route of that name as the domain knows it."""
+        s = self.settings.routes[name]
+        return Route(
+            name=name,
+            source=s.source,
+            vendor=s.vendor,
+            ahead=s.ahead,
+            behind=s.behind,
+            invite=s.invite,
+            declined=s.declined,
+            drift=s.drift,
+            existing_link=s.existing_link,
+            on_unsupported_update=s.on_unsupported_update,
+            max_delete_percent=s.max_delete_percent,
+            guard_from=s.guard_from,
+            freeze=s.freeze,
+            match=Match(s.match.categories, s.match.summary, s.match.location, s.match.organizer),
+            vendor_host=urlsplit(self.settings.vendors[s.vendor].url).hostname or "",
+        )
+
+    def reconciler(self, name: str) -> Reconciler:
+        """What makes a pass of that route."""
+        route = self.route(name)
+        vendor = self.settings.vendors[route.vendor]
+        return Reconciler(
+            route,
+            self.source(route.source),
+            self.gate(route.vendor),
+            self.ledger,
+            self.clock,
+            self.log,
+            vendor.settle,
+            vendor.concurrency,
+        )
+
+    def names(self, given: Iterable[str]) -> list[str]:
+        """The named routes, or all. Raises ConfigurationError for an unknown one."""
+        names = list(dict.fromkeys(given)) or list(self.settings.routes)
+        for name in names:
+            if name not in self.settings.routes:
+                known = ", ".join(self.settings.routes) or "none"
+                raise ConfigurationError(f'{self.settings.path.name}: no route is called "{name}" (there are: {known})')
+        return names
+
+    def writing(self) -> Any:
+        """The lock that a pass holds while it may write."""
+        return pass_lock(self.settings.database_url())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for connector in self._connectors.values():
+            await connector.close()
+
+
+@asynccontextmanager
+async def installation(
+    settings: Settings, *, log_format: Format = "auto", patience: float = ONE_SHOT_PATIENCE, locked: bool = False
+) -> AsyncIterator[Installation]:
+    """The installation with its ledger open. Raises LedgerError."""
+    log = Telemetry(form=log_format, secrets=secrets_of(settings))
+    async with open_ledger(settings.database_url()) as ledger:
+        inside = Installation(settings, ledger, SystemClock(), log, patience, locked)
+        try:
+            yield inside
+        finally:
+            await inside.close()
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret of the configuration, for redaction."""
+    found = list(_secrets([*settings.sources.values(), *settings.vendors.values()]))
+    url = settings.database.get_secret_value()
+    return [*found, password] if (password := urlsplit(url).password) else found
+
+
+def _secrets(models: Iterable[BaseModel]) -> Iterator[str]:
+    for model in models:
+        for value in dict(model).values():
+            if isinstance(value, SecretStr):
+                yield value.get_secret_value()
+            elif isinstance(value, BaseModel):
+                yield from _secrets([value])
