@@ -12,11 +12,14 @@ What it guarantees to those above:
 import asyncio
 import ipaddress
 import socket
+import ssl
 import zlib
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
+import certifi
 import httpx
 from tenacity import (
     AsyncRetrying,
@@ -114,6 +117,12 @@ def decompress(raw: bytes, encoding: str, limit: int) -> bytes:
     return bytes(out)
 
 
+@lru_cache(maxsize=1)
+def trusted() -> ssl.SSLContext:
+    """The certificate authorities that are believed; read once, because reading them takes a while."""
+    return ssl.create_default_context(cafile=certifi.where())
+
+
 class Wire:
     """A bounded HTTP client for one vendor account or one source. Times in seconds, sizes in bytes."""
 
@@ -136,17 +145,28 @@ class Wire:
         self._slots = asyncio.Semaphore(concurrency)
         self._interval = 1 / rate if rate else 0.0
         self._next_send = 0.0
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
-            limits=httpx.Limits(max_connections=concurrency, keepalive_expiry=2.0),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": "convener", "Accept-Encoding": "gzip"},
-        )
+        self._limits = httpx.Limits(max_connections=concurrency, keepalive_expiry=2.0)
+        self._opened: httpx.AsyncClient | None = None
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
+            self._opened = None
+
+    @property
+    def _client(self) -> httpx.AsyncClient:
+        """Made at the first request: a quiet pass needs none."""
+        if self._opened is None:
+            self._opened = httpx.AsyncClient(
+                timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0)),
+                limits=self._limits,
+                verify=trusted(),
+                follow_redirects=False,
+                trust_env=False,
+                headers={"User-Agent": "convener", "Accept-Encoding": "gzip"},
+            )
+        return self._opened
 
     async def read(
         self,

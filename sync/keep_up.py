@@ -1,5 +1,6 @@
 """What keeps the ledger's links true beside the planned steps: missing join links, and links nobody needs."""
 
+import asyncio
 from dataclasses import replace
 
 from sync.degrade import instant_text
@@ -14,26 +15,33 @@ from sync.ports import Clock, Log
 from sync.route import Route
 
 
-async def finish_sessions(route: Route, ledger: Ledger, gate: VendorGate, clock: Clock, log: Log) -> None:
+async def finish_sessions(
+    route: Route, ledger: Ledger, gate: VendorGate, clock: Clock, log: Log, concurrency: int
+) -> None:
     """Ask the vendor for the join link of sessions that were just made (a creation answers with an id only).
 
     The same look tells whether the vendor shows the start that was sent: if not, the account's zone is wrong.
     """
     now = clock.now()
-    for link in await ledger.links(route.name):
-        if not (link.has_session and link.join_url is None and link.end > now):
-            continue
-        try:
-            session = await gate.call(lambda ref=str(link.session): gate.connector.get(ref))  # type: ignore[misc]
-        except OutsideError:
-            return  # counted by the gate; the next pass asks again
+    slots = asyncio.Semaphore(concurrency)
+
+    async def look(link: Link) -> Link:
+        async with slots:
+            try:
+                session = await gate.call(lambda: gate.connector.get(str(link.session)))
+            except OutsideError:
+                return link  # the gate has noted the trouble; the next pass asks again
         if session is None:
-            continue  # the next change to it, or a drift check, finds that it vanished
+            return link  # the next change to it, or a drift check, finds that it vanished
         shown = instant_text(session.start) if session.start else None
         if shown is not None and link.applied.get("start") not in (None, shown):
             log("session.time_differs", route=route.name, vendor=route.vendor, key=str(link.key), session=link.session)
         # "" means: asked, and the vendor has none. It is not asked again.
-        await ledger.save_link(replace(link, join_url=session.join_url or ""), now)
+        return replace(link, join_url=session.join_url or "")
+
+    unfinished = [x for x in await ledger.links(route.name) if x.has_session and x.join_url is None and x.end > now]
+    seen = await asyncio.gather(*(look(link) for link in unfinished))
+    await ledger.save_links([link for link in seen if link.join_url is not None], now)
 
 
 async def tidy(situation: Situation, changing: frozenset[MeetingKey], ledger: Ledger) -> None:

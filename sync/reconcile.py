@@ -84,7 +84,7 @@ class Reconciler:
         if options.writes:
             options.on_plan(len(changes))
             changes = await self._apply(settler, changes, links, options)
-            await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log)
+            await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log, self.concurrency)
             await tidy(situation, frozenset(change.key for change in changes), self.ledger)
             await self._remember_vendor()
         return await self._report(options, snapshot, verdict, changes, left)

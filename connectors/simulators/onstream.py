@@ -98,6 +98,11 @@ class OnstreamSimulator:
         with self._lock:
             return copy.deepcopy(self._account.add(SimSession(**{**given, **fields})))
 
+    def remove_session(self, session_id: int) -> None:
+        """Somebody else deletes a session."""
+        with self._lock:
+            self._account.delete_session({"id": session_id})
+
     def add_recording(self, session_id: int, **fields: Any) -> dict[str, Any]:
         """Put a recording there; `duration` in milliseconds."""
         with self._lock:

@@ -44,7 +44,8 @@ def run_forever(app: Any, host: str, port: int) -> None:
     config = _config(app)
     config.host, config.port = host, port
     config.timeout_graceful_shutdown = 1
-    uvicorn.Server(config).run()
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on when it has stopped
+        uvicorn.Server(config).run()
 
 
 def _config(app: Any) -> uvicorn.Config:

@@ -251,10 +251,14 @@ def refusal(body: bytes) -> str:
 
 
 def _json(body: bytes) -> Any:
+    """An object or a list: anything else, `null` included, says nothing."""
     try:
-        return json.loads(body)
-    except ValueError as error:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise Unreadable("not JSON") from error
+    if not isinstance(data, dict | list):
+        raise Unreadable("neither a list nor an object")
+    return data
 
 
 def _unwrapped(data: Any, *names: str) -> Any:

@@ -84,8 +84,13 @@ class Ledger:
 
     async def save_link(self, link: Link, now: datetime) -> None:
         """Insert or replace a link with its invitees."""
+        await self.save_links([link], now)
+
+    async def save_links(self, links: Iterable[Link], now: datetime) -> None:
+        """Insert or replace links with their invitees, all or none."""
         async with self._write() as connection:
-            await _save_link(connection, link, now)
+            for link in links:
+                await _save_link(connection, link, now)
 
     async def delete_link(self, route: str, key: MeetingKey) -> None:
         """Forget a link and its open intents."""

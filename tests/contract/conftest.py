@@ -3,3 +3,8 @@
 import pytest
 
 pytest.register_assert_rewrite("tests.contract.connector_base", "tests.contract.connector_suite")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`needs`: the test is skipped for vendors whose capabilities lack one of the names."""
+    config.addinivalue_line("markers", "needs(*names): capabilities without which the test is skipped")

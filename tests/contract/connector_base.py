@@ -15,7 +15,7 @@ from connectors.simulators.serve import serve_in_thread
 from sync.errors import (
     Gone,
 )
-from sync.model import Meeting, MeetingKey, Participant, Role, Window
+from sync.model import Capabilities, Meeting, MeetingKey, Participant, Role, Window
 from sync.ports import Connector, Unfindable
 
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
@@ -42,15 +42,26 @@ Factory = Callable[..., Connector]
 """Makes a connector for the served simulator: `make(locked=False, timeout="5s", **settings)`."""
 
 
-def a_meeting(title: str = "Weekly", start: datetime = NOON, minutes: int = 60, **more: Any) -> Meeting:
+def a_meeting(title: str = "Weekly", start: datetime = NOON, minutes: float = 60, **more: Any) -> Meeting:
     """A meeting that lacks nothing."""
     key = MeetingKey("sales", "uid-1")
     return Meeting(key, title, start, start + timedelta(minutes=minutes), **more)
 
 
+def can(capabilities: Capabilities, name: str) -> bool:
+    """Whether a vendor can do what `@pytest.mark.needs(name)` names: a capability, or "find"."""
+    if name == "find":
+        return capabilities.marker != "none"
+    if name == "all_roles":
+        return capabilities.roles == frozenset(Role)
+    return bool(getattr(capabilities, name))
+
+
 class ConnectorFixtures:
     """The fixtures. A subclass gives `sim` and `new_connector` and names the resources."""
 
+    capabilities: Capabilities
+    """Those of the connector under test."""
     session_resource: str
     """The resource of the create, update and delete calls."""
     invitee_resource: str
@@ -93,12 +104,20 @@ class ConnectorFixtures:
         """A connector that may write."""
         return make()
 
+    @pytest.fixture(autouse=True)
+    def _skip_what_the_vendor_cannot(self, request: pytest.FixtureRequest) -> None:
+        marker = request.node.get_closest_marker("needs")
+        missing = [name for name in (marker.args if marker else ()) if not can(self.capabilities, name)]
+        if missing:
+            pytest.skip(f"this vendor has no {', '.join(missing)}")
+
 
 class BasicSuite(ConnectorFixtures):
     """What holds in fair weather."""
 
     # Round trip
 
+    @pytest.mark.needs("find", "list")
     async def test_what_is_created_is_got_found_and_listed(self, connector: Connector) -> None:
         meeting = a_meeting("Quarter review", participants=PEOPLE)
         created = await connector.create(meeting, MARKER, mail=False)
@@ -113,6 +132,7 @@ class BasicSuite(ConnectorFixtures):
         listing = await connector.list(Window(NOON - timedelta(days=1), NOON + timedelta(days=1)))
         assert (listing.sessions, listing.complete) == ((got,), True)
 
+    @pytest.mark.needs("list")
     async def test_a_listing_holds_only_what_overlaps_the_window(self, connector: Connector) -> None:
         near = await connector.create(a_meeting(), MARKER, mail=False)
         await connector.create(a_meeting(start=NOON + timedelta(days=9)), "other", mail=False)
@@ -120,11 +140,13 @@ class BasicSuite(ConnectorFixtures):
         assert [one.ref for one in listing.sessions] == [near.ref]
         assert listing.complete
 
+    @pytest.mark.needs("find", "list")
     async def test_an_empty_account_is_empty_and_not_an_error(self, connector: Connector) -> None:
         assert await connector.find(MARKER) == ()
         listing = await connector.list(Window(NOON, NOON + timedelta(days=1)))
         assert (listing.sessions, listing.complete) == ((), True)
 
+    @pytest.mark.needs("find")
     async def test_two_sessions_with_one_marker_come_oldest_first(self, connector: Connector) -> None:
         refs = [(await connector.create(a_meeting(), MARKER, mail=False)).ref for _ in range(2)]
         await connector.create(a_meeting(), MARKER + "0", mail=False)
@@ -132,6 +154,7 @@ class BasicSuite(ConnectorFixtures):
         assert not isinstance(found, Unfindable)
         assert [one.ref for one in found] == refs
 
+    @pytest.mark.needs("update")
     @pytest.mark.parametrize("title", HOSTILE_TITLES.values(), ids=HOSTILE_TITLES)
     async def test_a_title_arrives_as_it_is(self, connector: Connector, title: str) -> None:
         created = await connector.create(a_meeting(title, participants=PEOPLE[:1]), MARKER, mail=False)
@@ -144,6 +167,7 @@ class BasicSuite(ConnectorFixtures):
         assert again is not None
         assert again.title == changed.title
 
+    @pytest.mark.needs("create_invites", "list_invitees")
     async def test_two_hundred_participants_are_one_write(self, connector: Connector, sim: Any) -> None:
         crowd = tuple(Participant(f"p{number}@example.com", f"Person {number}") for number in range(200))
         created = await connector.create(a_meeting(participants=crowd), MARKER, mail=False)
@@ -157,6 +181,7 @@ class BasicSuite(ConnectorFixtures):
 
     # Changes
 
+    @pytest.mark.needs("update", "find")
     async def test_each_declared_field_is_updated_and_nothing_else(self, connector: Connector) -> None:
         before = a_meeting("Before", participants=PEOPLE)
         after = a_meeting("After", start=NOON + timedelta(minutes=30), minutes=90)
@@ -177,12 +202,14 @@ class BasicSuite(ConnectorFixtures):
         await connector.update(created.ref, a_meeting(), frozenset())
         assert sim.changes == 1
 
+    @pytest.mark.needs("update", "delete")
     async def test_an_update_of_a_deleted_session_is_gone(self, connector: Connector) -> None:
         created = await connector.create(a_meeting(), MARKER, mail=False)
         await connector.delete(created.ref)
         with pytest.raises(Gone):
             await connector.update(created.ref, a_meeting("New"), frozenset({"title"}))
 
+    @pytest.mark.needs("delete", "find")
     async def test_deleting_twice_is_success(self, connector: Connector) -> None:
         created = await connector.create(a_meeting(), MARKER, mail=False)
         other = await connector.create(a_meeting(), "other", mail=False)
@@ -194,6 +221,7 @@ class BasicSuite(ConnectorFixtures):
 
     # People
 
+    @pytest.mark.needs("invite", "uninvite", "change_role", "list_invitees", "all_roles")
     async def test_people_come_and_go_and_change_roles(self, connector: Connector) -> None:
         created = await connector.create(a_meeting(), MARKER, mail=False)
         assert await connector.invitees(created.ref) == ()
@@ -214,6 +242,7 @@ class BasicSuite(ConnectorFixtures):
         roles = {one.email: one.role for one in people}
         assert roles == {grace.email: Role.MODERATOR, PEOPLE[2].email: Role.OBSERVER}
 
+    @pytest.mark.needs("create_invites", "list_invitees", "all_roles", "personal_links")
     async def test_participants_of_a_create_have_their_roles_and_links(self, connector: Connector) -> None:
         created = await connector.create(a_meeting(participants=PEOPLE), MARKER, mail=False)
         people = await connector.invitees(created.ref)
@@ -225,6 +254,7 @@ class BasicSuite(ConnectorFixtures):
             assert link is not None
             assert link not in repr(people)
 
+    @pytest.mark.needs("invite", "uninvite", "change_role", "update", "delete")
     async def test_nobody_is_mailed_unless_it_is_asked(self, connector: Connector, sim: Any) -> None:
         created = await connector.create(a_meeting(participants=PEOPLE), MARKER, mail=False)
         ref = created.ref
@@ -235,12 +265,14 @@ class BasicSuite(ConnectorFixtures):
         await connector.delete(ref)
         assert sim.mails == []
 
+    @pytest.mark.needs("vendor_mail", "invite")
     async def test_who_is_to_be_mailed_is_mailed_once(self, connector: Connector, sim: Any) -> None:
         created = await connector.create(a_meeting(participants=PEOPLE), MARKER, mail=True)
         await connector.invite(created.ref, Participant("new@example.com"), mail=True)
         expected = sorted([*(one.email for one in PEOPLE), "new@example.com"])
         assert sorted(mail.email for mail in sim.mails) == expected
 
+    @pytest.mark.needs("invite", "delete")
     async def test_inviting_to_a_deleted_session_is_gone(self, connector: Connector) -> None:
         created = await connector.create(a_meeting(), MARKER, mail=False)
         await connector.delete(created.ref)

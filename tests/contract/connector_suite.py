@@ -44,6 +44,7 @@ class ConnectorSuite(BasicSuite):
     async def test_check_has_nothing_to_say_about_a_sound_account(self, connector: Connector) -> None:
         assert await connector.check() == ()
 
+    @pytest.mark.needs("find")
     async def test_a_wrong_password_is_refused_credentials_everywhere(self, make: Factory, sim: Any) -> None:
         connector = make(password="wrong-pass-word")
         for call in (connector.check(), connector.find(MARKER), connector.create(a_meeting(), MARKER, mail=False)):
@@ -105,6 +106,7 @@ class ConnectorSuite(BasicSuite):
             assert len(sim.writes) - sent == 1, name
             self.assert_no_secret(caught.value, sim)
 
+    @pytest.mark.needs("find")
     async def test_a_create_that_got_lost_is_found_by_its_marker(self, connector: Connector, sim: Any) -> None:
         for kind in ("500_after", "reset_after", "truncate", "garbage"):
             sim.faults.add(Fault(kind, resource=self.session_resource))
@@ -114,6 +116,7 @@ class ConnectorSuite(BasicSuite):
             assert not isinstance(found, Unfindable)
             assert len(found) == 1
 
+    @pytest.mark.needs("find")
     async def test_a_create_that_takes_effect_late_is_absent_first_and_found_later(
         self, make: Factory, sim: Any
     ) -> None:
@@ -127,6 +130,7 @@ class ConnectorSuite(BasicSuite):
         assert not isinstance(found, Unfindable)
         assert len(found) == 1
 
+    @pytest.mark.needs("find")
     async def test_no_server_at_all_is_unreachable_for_reads_and_writes(self) -> None:
         connector = self.new_connector("http://127.0.0.1:1", locked=False, timeout=SHORT)
         try:
@@ -142,6 +146,7 @@ class ConnectorSuite(BasicSuite):
         "kind", ["500_before", "503_before", "reset_before", "truncate", "truncate_gzip", "garbage", "empty"]
     )
     @pytest.mark.parametrize("after", [0, 1], ids=["at once", "at the second request"])
+    @pytest.mark.needs("find")
     async def test_a_look_that_fails_raises(self, make: Factory, sim: Any, kind: str, after: int) -> None:
         connector = make(timeout="1s")
         created = await connector.create(a_meeting(), "other", mail=False)
@@ -155,6 +160,7 @@ class ConnectorSuite(BasicSuite):
             with pytest.raises(Unreachable):
                 await connector.get(created.ref)
 
+    @pytest.mark.needs("find", "list")
     async def test_a_slow_look_raises(self, make: Factory, sim: Any) -> None:
         sim.faults.add(Fault("hang_after", resource=self.look_resource, times=99))
         connector = make(timeout=SHORT)
@@ -163,12 +169,14 @@ class ConnectorSuite(BasicSuite):
         with pytest.raises(Unreachable):
             await connector.list(Window(NOON, NOON + timedelta(days=1)))
 
+    @pytest.mark.needs("find")
     async def test_a_look_that_is_told_to_wait_says_how_long(self, connector: Connector, sim: Any) -> None:
         sim.faults.add(Fault("429", resource=self.look_resource, retry_after=33, times=99))
         with pytest.raises(RateLimited) as caught:
             await connector.find(MARKER)
         assert caught.value.retry_after == 33
 
+    @pytest.mark.needs("find")
     async def test_a_read_recovers_from_one_failure_by_itself(self, connector: Connector, sim: Any) -> None:
         await connector.create(a_meeting(), MARKER, mail=False)
         for kind in ("500_before", "reset_before", "truncate"):
@@ -179,6 +187,7 @@ class ConnectorSuite(BasicSuite):
 
     # A locked connector
 
+    @pytest.mark.needs("find", "list_invitees")
     async def test_a_locked_connector_reads_and_writes_nothing(self, make: Factory, sim: Any) -> None:
         created = await make().create(a_meeting(participants=PEOPLE), MARKER, mail=False)
         people = await make().invitees(created.ref)
@@ -204,6 +213,7 @@ class ConnectorSuite(BasicSuite):
 
     # Secrets
 
+    @pytest.mark.needs("list_invitees")
     async def test_nothing_secret_is_in_a_repr(self, connector: Connector, sim: Any) -> None:
         created = await connector.create(a_meeting(participants=PEOPLE), MARKER, mail=False)
         people = await connector.invitees(created.ref)

@@ -1,22 +1,16 @@
 """The Onstream connector against its stand-in: the common suite, and what is special about this vendor."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
-from pydantic import ValidationError
 
 from connectors.simulators.faults import Fault
 from connectors.simulators.onstream import OnstreamSimulator
-from connectors.simulators.serve import serve_in_thread
+from connectors.simulators.onstream_account import Account
+from connectors.simulators.onstream_format import Problem
 from connectors.vendors import onstream_api, onstream_wire
-from connectors.vendors.onstream import OnstreamSettings, plugin
-from connectors.vendors.onstream_wire import Unreadable
-from connectors.vendors.onstream_zones import ZONES
+from connectors.vendors.onstream import OnstreamConnector, OnstreamSettings, plugin
 from sync.errors import CredentialsRefused, Refused, Unreachable
 from sync.model import Participant, Role, Window
 from sync.ports import Connector
@@ -36,10 +30,11 @@ def settings(url: str, **more: Any) -> OnstreamSettings:
 class OnstreamBase:
     """The fixtures for both kinds of tests."""
 
+    capabilities = OnstreamConnector.capabilities
     session_resource = "session"
     invitee_resource = "invitee"
     look_resource = "sessions"
-    secrets = (PASSWORD,)
+    secrets: tuple[str, ...] = (PASSWORD,)
 
     @pytest.fixture
     def sim(self) -> OnstreamSimulator:
@@ -259,7 +254,34 @@ class TestOnstreamAlone(OnstreamBase, ConnectorFixtures):
                     await call
         assert sim.requests == []
 
+    async def test_another_session_than_the_one_asked_for_is_not_absence(
+        self, connector: Connector, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await connector.create(a_meeting(), MARKER, mail=False)
+        monkeypatch.setattr(Account, "get_session", lambda account, params: account.get_sessions({}))
+        assert await connector.get("1") is not None
+        with pytest.raises(Unreachable, match="another one"):
+            await connector.get("2")
+
+    async def test_nobody_invited_is_believed_only_of_an_account_that_is_let_in(
+        self, connector: Connector, sim: OnstreamSimulator
+    ) -> None:
+        created = await connector.create(a_meeting(), MARKER, mail=False)
+        sim.options.authenticated = 0
+        with pytest.raises(CredentialsRefused):
+            await connector.invitees(created.ref)
+
     # Answers to writes
+
+    async def test_a_refusal_that_repeats_the_password_does_not_spread_it(
+        self, connector: Connector, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(account: Account, params: dict[str, Any]) -> None:
+            raise Problem(400, f"{PASSWORD} is not welcome")
+
+        monkeypatch.setattr(Account, "put_session", refuse)
+        with pytest.raises(Refused, match="… is not welcome"):
+            await connector.create(a_meeting(), MARKER, mail=False)
 
     async def test_the_id_of_a_new_session_may_be_in_the_location_only(
         self, connector: Connector, sim: OnstreamSimulator, monkeypatch: pytest.MonkeyPatch
@@ -300,6 +322,17 @@ class TestOnstreamAlone(OnstreamBase, ConnectorFixtures):
         assert found[0].link is not None
         assert found[0].link not in repr(found[0])
 
+    async def test_recordings_are_sorted_out_where_the_server_does_not(
+        self, connector: Connector, sim: OnstreamSimulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for session in (1, 2):
+            sim.add_recording(session)
+        genuine = Account.get_recordings
+        monkeypatch.setattr(
+            Account, "get_recordings", lambda account, params: genuine(account, {**params, "session": "1"})
+        )
+        assert await connector.recordings("2") == ()
+
     # Check
 
     async def test_another_zone_than_the_configured_one_is_a_finding(
@@ -333,202 +366,3 @@ class TestOnstreamAlone(OnstreamBase, ConnectorFixtures):
             connector: Any = plugin.connect(settings(url), True)
             assert connector._clear_text is expected
             await connector.close()
-
-
-# Settings
-
-
-def test_the_zone_codes_are_the_documented_ones() -> None:
-    assert len(ZONES) == 40
-    assert ZONES["UM35"] == timedelta(hours=-3, minutes=-30)
-    assert ZONES["UP875"] == timedelta(hours=8, minutes=45)
-    for code in ("CET", "UP75", "UTC+2", "utc", ""):
-        with pytest.raises(ValidationError, match="UM12, UM11"):
-            settings("https://x.example", timezone=code)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ftp://x.example",
-        "x.example",
-        "https:///path",
-        "https://u:p@x.example",
-        "https://x.example/?a=b",
-        "http://x:port",
-    ],
-)
-def test_a_url_that_cannot_be_a_servers_root_is_refused_without_being_shown(url: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        settings(url)
-    assert url not in str(caught.value)
-
-
-def test_a_secret_is_neither_empty_nor_shown() -> None:
-    with pytest.raises(ValidationError):
-        settings("https://x.example", password="")
-    assert PASSWORD not in repr(settings("https://x.example/"))
-    assert settings("https://x.example//").url == "https://x.example"
-
-
-# Reading answers
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"<html></html>", b'[{"id":', b'"text"', b'[{"topic":"no id"}]', b'[{"id":false}]']
-)
-def test_what_cannot_be_read_is_not_an_empty_list(body: bytes) -> None:
-    with pytest.raises(Unreadable):
-        onstream_wire.session_rows(body)
-
-
-@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"sessions":[]}', b'{"sessions":""}', b'{"sessions":{"session":[]}}'])
-def test_an_empty_list_has_many_forms(body: bytes) -> None:
-    assert onstream_wire.session_rows(body) == []
-
-
-def test_one_odd_row_does_not_hide_the_others() -> None:
-    odd = {
-        "id": "7",
-        "topic": [],
-        "start_time": "0000-00-00 00:00:00",
-        "duration": "soon",
-        "session_link": "javascript:x",
-    }
-    rows = onstream_wire.session_rows(json.dumps([odd, {"id": 8, "custom_data": {"custom1": 42}}]).encode())
-    sessions = [row.session("UTC") for row in rows]
-    assert (sessions[0].title, sessions[0].start, sessions[0].join_url) == (None, None, None)
-    assert sessions[1].marker == "42"
-
-
-@pytest.mark.parametrize(
-    "groups",
-    [
-        {"moderators": [{"id": "4", "email": "Cesc@Example.com"}]},
-        {"moderators": {"item": {"id": 4, "email": "cesc@example.com"}}, "participants": "", "observers": []},
-        {"xml": {"moderators": {"item": [{"id": 4, "email": " cesc@example.com"}]}}},
-        {"moderators": {"id": 4, "email": "cesc@example.com"}},
-    ],
-)
-def test_invitees_in_all_shapes(groups: dict[str, Any]) -> None:
-    (one,) = onstream_wire.invitees(json.dumps(groups).encode())
-    assert (one.ref, one.email, one.role) == ("4", "cesc@example.com", Role.MODERATOR)
-
-
-@pytest.mark.parametrize("body", [b'{"error":"no"}', b"<xml/>", b'[{"id":1}]', b'{"moderators":[{"email":"a@b"}]}'])
-def test_invitees_that_cannot_be_read_are_not_nobody(body: bytes) -> None:
-    with pytest.raises(Unreadable):
-        onstream_wire.invitees(body)
-
-
-@pytest.mark.parametrize(
-    ("body", "ref"),
-    [
-        (b'{"id":"12","message":"Session added"}', "12"),
-        (b'[{"id":12}]', "12"),
-        (b'{"xml":{"id":12}}', "12"),
-        (b'{"id":false}', None),
-        (b'{"id":0}', None),
-        (b'{"id":null}', None),
-        (b"{}", None),
-        (b"12", None),
-        (b"", None),
-    ],
-)
-def test_the_id_that_a_write_answers_with(body: bytes, ref: str | None) -> None:
-    assert onstream_wire.new_id(body) == ref
-
-
-def test_the_number_at_the_end_of_a_location() -> None:
-    for location in ("https://x/api/2/me/session/id/12", "/api/2/me/session/12/", "/session/id/12/format/json"):
-        assert onstream_wire.id_at_the_end(location) == "12"
-    for location in ("", "https://x/api/2/me/session", "/session/id/abc12"):
-        assert onstream_wire.id_at_the_end(location) is None
-
-
-def test_what_a_refusal_says_is_short_and_without_addresses() -> None:
-    said = {"status": False, "error": "No,\n see https://x.example/go/SECRET " + "x" * 300}
-    text = onstream_wire.refusal(json.dumps(said).encode())
-    assert text.startswith("No, see … xxx")
-    assert len(text) == 200
-    assert onstream_wire.refusal(b"<html>") == ""
-
-
-# The stand-in itself
-
-
-@contextmanager
-def served(sim: OnstreamSimulator) -> Iterator[httpx.Client]:
-    with serve_in_thread(sim.app) as server:
-        base = f"{server.url}/api/2/{sim.username}/"
-        with httpx.Client(base_url=base, auth=(sim.username, sim.password), trust_env=False) as client:
-            yield client
-
-
-def test_the_stand_in_is_as_strict_as_the_document() -> None:
-    good = {"topic": "T", "duration": "60", "start_time": "2026-12-01 09:00:00"}
-    sim = OnstreamSimulator()
-    with served(sim) as client:
-        for params, status in (
-            (good, 201),
-            ({**good, "duration": "abcd"}, 400),
-            ({**good, "start_time": "2026-12-01T09:00:00Z"}, 400),
-            ({**good, "start_time": "2026-13-01 09:00:00"}, 400),
-            ({key: text for key, text in good.items() if key != "topic"}, 400),
-        ):
-            assert client.put("session", data=params).status_code == status
-        raw = "input_type=json&rest_data=" + json.dumps({**good, "topic": "R&D"})
-        assert client.put("session", content=raw).status_code == 400
-        long = json.dumps({**good, "custom_data": [{"custom1": "x" * 201}]})
-        assert client.put("session", data={"input_type": "json", "rest_data": long}).status_code == 400
-        assert client.patch("session").status_code == 405
-        assert client.put("recording").status_code == 405
-        assert client.get("sessions/offset/abcd").status_code == 400
-        assert client.get("recordings").status_code == 404
-        assert client.get("nonsense").status_code == 404
-        denied = client.get("authverify", auth=("acme", "no"))
-        assert (denied.status_code, denied.headers["www-authenticate"][:5]) == (401, "Basic")
-        assert client.get("session/id/1").text.startswith("<?xml")
-        assert client.get("session/id/1/format/json").json()[0]["duration"] == "60"
-        assert client.get("session/id/1", headers={"Accept": "application/json"}).json()[0]["id"] == "1"
-        assert "topic" not in client.get("sessions/return/id;duration/format/json").json()[0]
-    assert sim.changes == 1
-
-
-def test_the_stand_in_mails_and_replaces_like_the_original() -> None:
-    sim = OnstreamSimulator()
-    people = [{"email": "a@example.com"}, {"email": "b@example.com", "send_email_invitation": False}]
-    session = {"topic": "T", "duration": 60, "start_time": "2026-12-01 09:00:00", "invited_participants": people}
-    with served(sim) as client:
-
-        def call(method: str, resource: str, data: dict[str, Any]) -> int:
-            form = {"input_type": "json", "rest_data": json.dumps(data)}
-            return client.request(method, resource, data=form).status_code
-
-        assert call("PUT", "session", session) == 201
-        assert [(mail.email, mail.kind) for mail in sim.mails] == [("a@example.com", "PUT session")]
-        assert call("POST", "session", {"id": 1, "invited_participants": people[1:]}) == 200
-        assert [one.email for one in sim.invitees(1)] == ["b@example.com"]
-        assert call("PUT", "invitee", {"session_id": 1, "email": "c@example.com"}) == 201
-        assert call("POST", "invitee", {"session_id": 1, "user_id": sim.invitees(1)[0].id, "role": 1}) == 200
-        assert [mail.kind for mail in sim.mails[1:]] == ["PUT invitee", "POST invitee"]
-        assert call("PUT", "file", {"file_link": "https://x.example/a.pdf", "is_url": 1}) == 201
-        assert call("PUT", "file_in_session", {"file_id": 1, "session_id": 1}) == 201
-        assert sim.sessions[1].files == [1]
-
-
-def test_the_stand_in_is_controlled_over_http() -> None:
-    sim = OnstreamSimulator()
-    with served(sim) as client:
-        root = str(client.base_url).partition("/api")[0]
-        seed = {"sessions": [{"topic": "Theirs"}], "recordings": [{"session_id": 1}]}
-        assert client.post(f"{root}/_sim/seed", json=seed).status_code == 200
-        assert client.post(f"{root}/_sim/faults", json=[{"kind": "500_before", "resource": "sessions"}]).is_success
-        assert client.post(f"{root}/_sim/faults", json=[{"kind": "nonsense"}]).status_code == 400
-        assert client.get("sessions").status_code == 500
-        state = client.get(f"{root}/_sim/state").json()
-        assert state["sessions"][0]["topic"] == "Theirs"
-        assert state["requests"][0]["fault"] == "500_before"
-        assert state["faults"] == []
-        assert client.post(f"{root}/_sim/reset").is_success
-        assert client.get(f"{root}/_sim/state").json()["sessions"] == []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from connectors.sources.ical.entry import Context, Entry, read_entry
-from connectors.sources.ical.rules import Budget
+from connectors.sources.ical.rules import SERIES_STEPS, Budget, BudgetSpent
 from connectors.sources.ical.series import Instance, InstanceId, Series
 from connectors.sources.ical.settings import IcalSettings
 from connectors.sources.ical.values import Length, Stamp, Unreadable, midnight
@@ -34,7 +34,8 @@ class TooMany(Unreadable):
 @dataclass(slots=True)
 class Group:
     """The entries of one UID, sorted out. `worked_out` keeps a series' meetings of a span of time, `singles`
-    those of the overrides and of a master that does not recur: an unchanged group is worked out once."""
+    those of the overrides and of a master that does not recur: an unchanged group is worked out once.
+    `hopeless` is why a series could not be worked out in a span of time, although it had all its steps."""
 
     master: Entry | None
     series: Series | None
@@ -43,6 +44,7 @@ class Group:
     findings: tuple[Finding, ...] = ()
     worked_out: tuple[Window, list[Meeting]] | None = None
     singles: list[Meeting] | None = None
+    hopeless: tuple[Window, str] | None = None
     index_of_master: int = 0
 
 
@@ -61,12 +63,14 @@ def read_group(parts: Sequence[tuple[bytes, Context]], budget: Budget) -> Group:
                 message = f"the time zone {name[:60]!r} is not defined: the offset in its name is used all year"
                 findings["zone"] = Finding("timezone-assumed", message)
     masters = [(index, entry) for index, entry in entries if entry.recurrence_id is None]
+    # Notes sends the rest of a series as an override with dates of its own: without its master it is one
+    masters = masters or [(index, entry) for index, entry in entries if entry.and_future and entry.recurs]
     index, master = max(masters, key=_precedence, default=(0, None))
     series = Series(master) if master else None
     steps = budget.series()
     by_instance: dict[InstanceId, list[tuple[int, Entry]]] = {}
     for place, entry in entries:
-        if entry.recurrence_id is not None:
+        if entry.recurrence_id is not None and entry is not master:
             by_instance.setdefault(_instance_id(series, entry.recurrence_id, steps), []).append((place, entry))
     if len(masters) > 1 or any(len(same) > 1 for same in by_instance.values()):
         message = "several entries have this UID: the one with the highest SEQUENCE, or the newest, or the last is used"
@@ -124,13 +128,18 @@ def _in_window(group: Group, uid: str, wanted: Wanted) -> list[Meeting]:
     """A series' own instances in the window, overrides apart; kept for the reads that follow."""
     window = wanted.window
     span = Window(_day(window.start), _day(window.end) + 2 * MARGIN)
-    if group.worked_out is None or not (
-        group.worked_out[0].start <= window.start and window.end <= group.worked_out[0].end
-    ):
+    if group.hopeless is not None and _within(window, group.hopeless[0]):
+        raise Unreadable(group.hopeless[1])
+    if group.worked_out is None or not _within(window, group.worked_out[0]):
+        all_steps = wanted.budget.feed[0] >= SERIES_STEPS
         try:
             group.worked_out = span, _work_out(group, uid, wanted, span)
         except TooMany:
             group.worked_out = window, _work_out(group, uid, wanted, window)
+        except BudgetSpent as error:
+            if all_steps:
+                group.hopeless = span, str(error)
+            raise
     return [one for one in group.worked_out[1] if _overlaps(one, window)]
 
 
@@ -259,6 +268,10 @@ def _meeting(
 
 def _overlaps(meeting: Meeting, window: Window) -> bool:
     return window.overlaps(meeting.start, meeting.end)
+
+
+def _within(window: Window, span: Window) -> bool:
+    return span.start <= window.start and window.end <= span.end
 
 
 def _day(instant: datetime) -> datetime:

@@ -8,11 +8,13 @@ from icalendar.parser import Contentline, split_on_unescaped_comma, unescape_bac
 from connectors.sources.ical.text import decode, unfold
 from connectors.sources.ical.values import Unreadable
 
-_EASY = re.compile(r"([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:\"[^\"^\\]*\"|[^\",;:^\\ \t]*))*):")
+_EASY = re.compile(r"([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:\"[^\"^\\]*\"|(?:[^\",;:^\\ \t][^\",;:^\\]*)?))*):")
 _EASY_PARAMETER = re.compile(r";([A-Za-z0-9-]+)=(?:\"([^\"]*)\"|([^;\"]*))")
 _NAME = re.compile(r"\s*([A-Za-z0-9-]+)\s*[;:]")
 _TEXTS = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "COMMENT"})
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"})
+_LONG_ENOUGH = 65_536
+"""Characters up to which broken folding is mended; what follows is dropped."""
 _HARMLESS = frozenset({"CATEGORIES", "URL", "CONFERENCE", "SEQUENCE", "DTSTAMP", "LAST-MODIFIED", "METHOD"})
 
 
@@ -102,6 +104,6 @@ def _parse_with_library(piece: str, name: str) -> tuple[str, dict[str, str]]:
 
 
 def _continue_text(found: list[Line], piece: str) -> None:
-    if found and found[-1].name in _TEXTS and piece.strip():
+    if found and found[-1].name in _TEXTS and piece.strip() and len(found[-1].value) < _LONG_ENOUGH:
         last = found[-1]
         found[-1] = Line(last.name, last.value + piece.rstrip("\r"), last.parameters)

@@ -14,7 +14,7 @@ from typing import Any
 from dateutil import rrule as dateutil_rules
 from icalendar.prop import vRecur
 
-from connectors.sources.ical.values import Unreadable, Zone, midnight, parse_time
+from connectors.sources.ical.values import Stamp, Unreadable, Zone, midnight, parse_time
 
 SERIES_STEPS = 200_000
 FEED_STEPS = 5_000_000
@@ -40,7 +40,7 @@ _PERIODS = {
     dateutil_rules.MINUTELY: timedelta(minutes=1),
     dateutil_rules.SECONDLY: timedelta(seconds=1),
 }
-_YEARLY_COST, _MONTHLY_COST = 16, 4
+_YEARLY_COST, _MONTHLY_COST, _WEEKLY_COST = 16, 4, 2
 """Steps that one period counts for: a year's days are looked at one by one."""
 
 
@@ -125,6 +125,12 @@ class Rule:
         except OverflowError:
             return
 
+    def ends_before(self, start: Stamp) -> bool:
+        """Whether UNTIL lies before `start`: calendars write that for a series of which nothing is left."""
+        if self.until_utc is not None:
+            return self.until_utc < start.utc
+        return self.until is not None and self.until < start.naive
+
     def _counted(self, begin: datetime, budget: Budget) -> Iterator[datetime]:
         rule = dateutil_rules.rrule(
             self.frequency,  # type: ignore[arg-type]
@@ -142,7 +148,12 @@ class Rule:
 
     def _cost(self) -> int:
         sizes = {name: len(value) for name, value in self.parts}
-        base = {dateutil_rules.YEARLY: _YEARLY_COST, dateutil_rules.MONTHLY: _MONTHLY_COST}.get(self.frequency, 1)
+        costs = {
+            dateutil_rules.YEARLY: _YEARLY_COST,
+            dateutil_rules.MONTHLY: _MONTHLY_COST,
+            dateutil_rules.WEEKLY: _WEEKLY_COST,
+        }
+        base = costs.get(self.frequency, 1)
         moments = 1
         if self.frequency >= dateutil_rules.HOURLY:
             moments = sizes.get("bysecond", 1)

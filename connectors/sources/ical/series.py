@@ -102,7 +102,8 @@ class Series:
 
     def _all(self, after: datetime, before: datetime, budget: Budget) -> Iterator[Instance]:
         """All instances that start between two local times, and all RDATEs, each once. The first one that names
-        an instance wins: a PERIOD of its own, then DTSTART (an instance also when its rule has it not)."""
+        an instance wins: a PERIOD of its own, then DTSTART (an instance also when its
+        rule has it not, unless the rules have ended before it)."""
         master, seen = self.master, set[InstanceId]()
         stamps: Iterator[tuple[Stamp, Length]] = self._stamps(after, before, budget)
         for start, length in stamps:
@@ -117,7 +118,7 @@ class Series:
         for extra in master.extras:
             budget.take(1)
             yield extra.start, extra.length or master.length
-        if first.naive < before:
+        if first.naive < before and not (master.rules and all(rule.ends_before(first) for rule in master.rules)):
             yield first, master.length
         for rule in master.rules:
             for naive in rule.times(first.naive, first.zone, budget, after):

@@ -7,15 +7,17 @@ half a body without an error, so this is the only proof of completeness there is
 
 import codecs
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from connectors.sources.ical.values import Unreadable
 
 _MARK = re.compile(rb"\n((?i:BEGIN|END)):([^\n]*(?:\n[ \t][^\n]*)*)")
-_FOLD = re.compile(rb"\r?\n[ \t]")
-_UID = re.compile(rb"\n(?i:UID)(?=[:;\s])([^\n]*(?:\n[ \t][^\n]*)*)")
+_FOLD = re.compile(rb"(?<![\r\n])[\r\n]+[ \t]")
+_UID = re.compile(rb"\n(?i:UID)(?=[:;\s])([^\n]*(?:\n[\r\n]*[ \t][^\n]*)*)")
 _DTSTAMP = re.compile(rb"\n(?i:DTSTAMP)[;:][^\n]*(?:\n[ \t][^\n]*)*")
 _UTF16 = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_NAMES = {name.encode(): name for name in ("VEVENT", "VALARM", "VTIMEZONE", "STANDARD", "DAYLIGHT", "VCALENDAR")}
 _LOOK_BACK = 64
 """How many open components a wrong END is compared with: enough for real calendars, bounded for others."""
 _READ_AS_IS = ("", "utf-8", "utf8", "us-ascii", "ascii")
@@ -61,7 +63,8 @@ class Feed:
         at = block.begin
         while match := _UID.search(self.text, at, block.end):
             at = match.end()
-            if not any(start <= match.start() < end for start, end in block.nested):
+            before = bisect_right(block.nested, (match.start(), at)) - 1
+            if before < 0 or block.nested[before][1] <= match.start():
                 return _uid_value(match[1])
         return ""
 
@@ -72,7 +75,8 @@ def _uid_value(raw: bytes) -> str | None:
         rest = re.sub(r'^;(?:"[^"]*"|[^":])*', "", rest)
     if not rest.startswith(":"):
         return None
-    return re.sub(r"\\([\\,;])", r"\1", rest[1:].strip())
+    rest = rest[1:].strip()
+    return re.sub(r"\\([\\,;])", r"\1", rest) if "\\" in rest else rest
 
 
 def normalise(body: bytes, charset: str) -> bytes:
@@ -104,7 +108,7 @@ def _from_charset(body: bytes, charset: str) -> bytes:
 
 def unfold(raw: bytes) -> bytes:
     """Folded lines put together (RFC 5545 section 3.1), before decoding: a fold may split a character."""
-    return _FOLD.sub(b"", raw)
+    return _FOLD.sub(b"", raw) if b"\n " in raw or b"\n\t" in raw else raw
 
 
 def decode(raw: bytes) -> str:
@@ -126,7 +130,7 @@ def scan(text: bytes) -> Feed:
     feed = Feed(text)
     scanner = _Scanner(feed)
     for match in _MARK.finditer(text):
-        name = decode(unfold(match[2])).strip().upper()
+        name = _NAMES.get(match[2].rstrip()) or decode(unfold(match[2])).strip().upper()
         if match[1][:1] in b"Bb":
             scanner.begin(name, match.start(), match.end())
         else:

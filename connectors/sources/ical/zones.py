@@ -113,7 +113,8 @@ def _clean(name: str) -> str:
 def _behind_prefix(name: str) -> TableZone | None:
     """`/freeassociation.sourceforge.net/Europe/Berlin` and the like: the longest IANA name at the end."""
     parts = name.strip("/").split("/")
-    for first in range(1, len(parts) if "/" in name else 0):
+    shortest = 1 if name.startswith("/") else 2  # "Acme/Japan" may be anything
+    for first in range(len(parts) - shortest + 1 if "/" in name else 0):
         if zone := iana_zone("/".join(parts[first:])):
             return zone
     return None

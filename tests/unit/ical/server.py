@@ -29,7 +29,7 @@ def answer(
     status: int = 200,
     headers: dict[str, str] | None = None,
     *,
-    length: int | None | str = "fits",
+    length: int | str | None = "fits",
     reset: bool = False,
 ) -> Script:
     """A fixed answer; `length` None leaves Content-Length out (close-delimited), a number is sent as it is."""

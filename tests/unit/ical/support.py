@@ -42,7 +42,7 @@ class Result:
         found = [one for one in self.meetings if one.key.uid == uid and not one.cancelled]
         return sorted(one.start.strftime("%m-%d %H:%M") for one in found)
 
-    def keys(self) -> list[str]:
+    def printed(self) -> list[str]:
         return sorted(str(one.key) for one in self.meetings)
 
 
