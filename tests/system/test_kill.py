@@ -94,7 +94,7 @@ def test_a_killed_pass_leaves_exactly_one_session_a_meeting_and_no_doubled_invit
         exits = [run(world)]
         if exits != [0]:
             exits.append(run(world))
-        assert exits[-1] == 0, (story, exits, (world.folder / "output.log").read_text()[-2000:])
+        assert exits[-1] == 0, (story, exits, (world.folder / "stderr.txt").read_text()[-2000:])
         assert world.topics() == sorted(entry.title for entry in stage.after.values()), story
         assert len(world.sim.sessions) == MEETINGS, story
         assert world.doubled_invitees() == [], story

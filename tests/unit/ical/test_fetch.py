@@ -13,7 +13,7 @@ from connectors.sources.ical import IcalSource
 from sync.errors import CredentialsRefused, Unreachable
 from sync.model import MeetingKey, Window
 from sync.snapshot import Trouble
-from tests.unit.ical.server import Asked, Server, answer, serving
+from tests.feed_server import Asked, Server, answer, serving
 from tests.unit.ical.support import WINDOW, calendar, event, settings
 
 GOOD = calendar(event("SUMMARY:One"), event("SUMMARY:Two", uid="b")).encode()
