@@ -78,6 +78,11 @@ LINES: dict[str, Line] = {
         "look at `convener plan`; if it is right, `convener reconcile --force`",
         "any",
     ),
+    "meeting.rekeyed": Line(
+        "info",
+        ("route", "key", "was"),
+        "A series was moved: the occurrence has a new key and keeps its session and join link.",
+    ),
     "meeting.failed": Line(
         "warning",
         ("route", "vendor", "key", "action", "attempt", "reason"),

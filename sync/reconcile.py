@@ -21,6 +21,7 @@ from sync.ledger.store import Ledger
 from sync.model import Finding, MeetingKey
 from sync.plan import Change, Result, Situation, make_plan
 from sync.ports import Clock, Log, Source
+from sync.rekey import moved_occurrences
 from sync.report import RouteReport
 from sync.route import Route, select
 from sync.settle import Settler
@@ -75,19 +76,18 @@ class Reconciler:
         unsettled = await self._unsettled(settler, options)
         links = await self._links()
         snapshot = await self._read(links, options)
-        situation, left = self._situation(snapshot, links, unsettled, options)
-        plan = make_plan(situation)
-        verdict = guard(plan, links.values(), self.route, situation.now, force=options.force)
+        situation = await self._rekeyed(self._situation(snapshot, links, unsettled, options), options)
+        verdict = guard(make_plan(situation), situation.links.values(), self.route, situation.now, force=options.force)
         changes = list(verdict.plan.changes)
         if options.approved is not None:
             changes = [_only_approved(change, options.approved) for change in changes]
         if options.writes:
             options.on_plan(len(changes))
-            changes = await self._apply(settler, changes, links, options)
+            changes = await self._apply(settler, changes, situation.links, options)
             await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log, self.concurrency)
             await tidy(situation, frozenset(change.key for change in changes), self.ledger)
             await self._remember_vendor()
-        return await self._report(options, snapshot, verdict, changes, left)
+        return await self._report(options, snapshot, verdict, changes, situation.left)
 
     async def _unsettled(self, settler: Settler, options: Options) -> frozenset[str]:
         """The keys whose earlier calls still have an unknown outcome, after looking (unless nothing may be written)."""
@@ -106,11 +106,11 @@ class Reconciler:
 
     def _situation(
         self, snapshot: Snapshot, links: Mapping[MeetingKey, Link], unsettled: frozenset[str], options: Options
-    ) -> tuple[Situation, Mapping[MeetingKey, Finding]]:
+    ) -> Situation:
         linked = frozenset(key for key, link in links.items() if link.has_session)
         selection = select(self.route, snapshot.meetings, linked)
         capabilities = self.gate.connector.capabilities
-        situation = Situation(
+        return Situation(
             route=self.route,
             capabilities=capabilities,
             now=self.clock.now(),
@@ -122,7 +122,19 @@ class Reconciler:
             unsettled=unsettled,
             respect_backoff=options.respect_backoff,
         )
-        return situation, selection.left
+
+    async def _rekeyed(self, s: Situation, options: Options) -> Situation:
+        """Sessions of a series that was moved keep their join links under the occurrences' new keys."""
+        moved = moved_occurrences(s.links, s.wishes, s.snapshot, s.window, s.now, s.unsettled)
+        if not moved:
+            return s
+        links = {key: link for key, link in s.links.items() if key not in moved.values()}
+        renamed = [replace(links.pop(old), key=new) for old, new in moved.items()]
+        if options.writes:
+            await self.ledger.rekey(self.route.name, moved, self.clock.now())
+            for old, new in moved.items():
+                self.log("meeting.rekeyed", route=self.route.name, key=str(new), was=str(old))
+        return replace(s, links={**links, **{link.key: link for link in renamed}})
 
     async def _apply(
         self, settler: Settler, changes: list[Change], links: Mapping[MeetingKey, Link], options: Options

@@ -115,6 +115,9 @@ class Settler:
         found = await self._gate.call(lambda: self._gate.connector.find(intent.marker))
         if isinstance(found, Unfindable):
             return self._unfindable(link, found, repeatable=not intent.payload.get("repeat"))
+        # A moved series hands sessions on under their old markers: those of other meetings are not this one's.
+        taken = await self._ledger.sessions_of_others(intent.vendor, link)
+        found = tuple(session for session in found if session.ref not in taken)
         if not found:
             return None
         kept = next((s for s in found if s.ref == link.session), found[0])

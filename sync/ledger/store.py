@@ -100,6 +100,24 @@ class Ledger:
             await connection.execute(delete(t.links).where(t.links.c.route == route, t.links.c.key == str(key)))
             await connection.execute(delete(t.intents).where(t.intents.c.route == route, t.intents.c.key == str(key)))
 
+    async def rekey(self, route: str, moved: Mapping[MeetingKey, MeetingKey], now: datetime) -> None:
+        """Give links other keys; links without a session that stand under a new key make room."""
+        async with self._write() as connection:
+            for old, new in moved.items():
+                taken = select(t.links.c.id).where(t.links.c.route == route, t.links.c.key == str(new))
+                await connection.execute(delete(t.invitees).where(t.invitees.c.link_id.in_(taken)))
+                await connection.execute(delete(t.links).where(t.links.c.route == route, t.links.c.key == str(new)))
+                named = {"key": str(new), "recurrence_id": recurrence_text(new.recurrence_id), "updated_at": now}
+                where = (t.links.c.route == route, t.links.c.key == str(old))
+                await connection.execute(update(t.links).where(*where).values(named))
+
+    async def sessions_of_others(self, vendor: str, link: Link) -> frozenset[str]:
+        """The vendor's sessions that belong to other meetings than the link's."""
+        other = (t.links.c.key != str(link.key)) | (t.links.c.route != link.route)
+        held = (t.links.c.session.is_not(None), t.links.c.state != LinkState.CANCELLED.value)
+        rows = await self._all(select(t.links.c.session).where(t.links.c.vendor == vendor, other, *held))
+        return frozenset(row.session for row in rows)
+
     # -- intents -------------------------------------------------------------------------------------------
 
     async def open_intent(
