@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test check format test-long bench lock clean
+.PHONY: demo test check format docs bench lock clean
 demo: .venv/installed
 	$(BIN)/convener demo
 
@@ -23,8 +23,8 @@ format: .venv/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-long: .venv/installed-test
-	$(BIN)/pytest -n 2 -m long
+docs: .venv/installed-test
+	$(BIN)/python -m docs.generate
 
 bench: .venv/installed-test
 	$(BIN)/python -m bench

@@ -52,11 +52,12 @@ class _Demo:
     def __init__(self, folder: Path, simulator: OnstreamSimulator) -> None:
         self.folder = folder
         self.simulator = simulator
+        self.now = datetime.now(UTC)
         self.out = Console(highlight=False, markup=False, emoji=False)
 
     def play(self) -> int:
         self._tell("A calendar: a weekly series (one moved, one cancelled), a webinar in New York, a call.")
-        self._calendar(demo_calendar(datetime.now(UTC), edited=False))
+        self._calendar(demo_calendar(self.now, edited=False))
         first = (
             ("What would be done? Nothing is written yet.", ["plan", "--detailed-exitcode"], 10),
             ("Do it.", ["reconcile"], 0),
@@ -66,7 +67,7 @@ class _Demo:
         if any(self._run(*step) for step in first):
             return 1
         self._tell("Now the calendar is edited: a title, a time, one person more, one less, one meeting cancelled.")
-        self._calendar(demo_calendar(datetime.now(UTC), edited=True))
+        self._calendar(demo_calendar(self.now, edited=True))
         second = (
             ("Exactly these changes are made; the join links stay.", ["reconcile"], 0),
             ("And they are in step again.", ["status"], 0),

@@ -91,39 +91,51 @@ def _show_snapshot(console: Console, report: RouteReport) -> None:
 
 
 def _show_meeting(console: Console, key: str, steps: list[Change]) -> None:
-    console.print()
+    """One meeting: its own step in the head line, its participants' steps below."""
     first = steps[0]
-    own = [step for step in steps if step.person is None]
-    sign, colour = _SIGNS[first.action] if own else ("~", "yellow")
-    head = Text.assemble("  ", (f"{sign} ", f"bold {colour}"), (printable(first.title), "bold"))
-    head.append(f"  {when(first.start)}", "default")
-    console.print(head, soft_wrap=True)
+    own = first if first.person is None else None
+    sign, colour = _SIGNS[own.action] if own else ("~", "yellow")
+    head = Text.assemble("  ", (f"{sign} {own.action.value if own else 'people'}", f"bold {colour}"), "  ")
+    head.append(printable(first.title), "bold")
+    head.append(f" · {when(first.start)}")
+    console.print()
+    console.print(_with_result(head, own), soft_wrap=True)
     console.print(Text(f"      {printable(key)}", style="dim"), soft_wrap=True)
     for step in steps:
-        _show_step(console, step)
+        if step is own:
+            _show_own(console, step)
+        else:
+            _show_person(console, step)
+        for finding in step.findings:
+            if finding.code in _OF_THE_STEP:
+                console.print(Text(f"      ! {printable(finding.message)}", style="yellow"), soft_wrap=True)
 
 
-def _show_step(console: Console, step: Change) -> None:
-    sign, colour = _SIGNS[step.action]
-    line = Text("    ")
-    line.append(f"{sign} {step.action.value}", colour)
-    if step.person:
-        line.append(f" {printable(step.person.email)} ({step.person.role.value})")
-    line.append(f": {printable(step.reason)}")
-    if step.person is None and _LINKS[step.link]:
-        line.append(f"; {_LINKS[step.link]}", "bold" if step.link is not LinkEffect.KEPT else "default")
-    if step.result in _COLOURS:
-        line.append(f"  [{step.result.value}]", _COLOURS[step.result])
+def _show_own(console: Console, step: Change) -> None:
+    line = Text(f"      {printable(step.reason)}")
+    if _LINKS[step.link]:
+        line.append("; ")
+        line.append(_LINKS[step.link], "default" if step.link is LinkEffect.KEPT else "bold")
     console.print(line, soft_wrap=True)
-    if step.person is None:
-        width = max((len(f.name) for f in step.fields), default=0)
-        for diff in step.fields:
-            before = f"{printable(diff.before)} → " if diff.before is not None else ""
-            text = f"        {diff.name:<{width}}  {before}{printable(diff.after or '')}"
-            console.print(Text(text, style="default"), soft_wrap=True)
-    for finding in step.findings:
-        if finding.code in _OF_THE_STEP:
-            console.print(Text(f"        ! {printable(finding.message)}", style="yellow"), soft_wrap=True)
+    width = max((len(diff.name) for diff in step.fields), default=0)
+    for diff in step.fields:
+        before = f"{printable(diff.before)} → " if diff.before is not None else ""
+        console.print(Text(f"      {diff.name:<{width}}  {before}{printable(diff.after or '')}"), soft_wrap=True)
+
+
+def _show_person(console: Console, step: Change) -> None:
+    sign, colour = _SIGNS[step.action]
+    person = step.person
+    line = Text.assemble("      ", (f"{sign} {step.action.value}", colour))
+    if person is not None:
+        line.append(f" {printable(person.email)} ({person.role.value}): {printable(step.reason)}")
+    console.print(_with_result(line, step), soft_wrap=True)
+
+
+def _with_result(line: Text, step: Change | None) -> Text:
+    if step is not None and step.result in _COLOURS:
+        line.append(f"  [{step.result.value}]", _COLOURS[step.result])
+    return line
 
 
 def _show_notes(console: Console, report: RouteReport) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sync.ledger.records import Link
-from sync.model import Finding
+from sync.model import Finding, MeetingKey
 from sync.plan import Action, Change, Plan, Result
 from sync.route import Route
 
@@ -32,6 +32,7 @@ def guard(plan: Plan, links: Iterable[Link], route: Route, now: datetime, *, for
     crowd = _crowd(plan, live, route)
     ends = {link.key: link.end for link in links}
     changes = []
+    held_replacements: dict[MeetingKey, Finding] = {}
     for change in plan.changes:
         why = None
         if change.result is not Result.PLANNED:
@@ -41,6 +42,10 @@ def guard(plan: Plan, links: Iterable[Link], route: Route, now: datetime, *, for
         elif _disturbs(change) and change.start - route.freeze <= now < ends.get(change.key, change.start):
             minutes = int(route.freeze.total_seconds() // 60)
             why = Finding("guard-freeze", f"it runs or starts within {minutes} minutes; `--force` does it all the same")
+        elif change.person is not None and (kept := held_replacements.get(change.key)):
+            why = kept  # it would be done to the session that stays
+        if why is not None and change.action is Action.REPLACE:
+            held_replacements[change.key] = why
         changes.append(replace(change, result=Result.HELD, findings=(*change.findings, why)) if why else change)
     reasons = {f.message for c in changes if c.result is Result.HELD for f in c.findings if f.code.startswith("guard-")}
     return Verdict(replace(plan, changes=tuple(changes)), "; ".join(sorted(reasons)))

@@ -6,6 +6,7 @@ timezone-aware and in UTC unless a docstring says otherwise.
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -87,7 +88,8 @@ class MeetingKey:
         if not (source and colon and rest):
             raise ValueError(f"{text!r} is not a meeting key (source:UID or source:UID@20261201T090000Z)")
         if match := _RECURRENCE_TAIL.match(rest):
-            return cls(source, match["uid"], parse_recurrence(match["rid"]))
+            with suppress(ValueError):  # digits that are no date belong to the UID
+                return cls(source, match["uid"], parse_recurrence(match["rid"]))
         return cls(source, rest)
 
 

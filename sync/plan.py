@@ -161,19 +161,34 @@ def _creation(s: Situation, wish: Meeting | None, link: Link | None) -> Iterable
     fields = [FieldDiff(name, None, value) for name, value in held_fields(wish, s.capabilities).items()]
     if wish.participants:
         fields.append(FieldDiff("participants", None, ", ".join(f"{p.email} ({p.role})" for p in wish.participants)))
-    return [
-        Change(
+    creation = Change(
+        wish.key,
+        Action.CREATE,
+        reason,
+        LinkEffect.NEW,
+        wish.title,
+        wish.start,
+        fields=tuple(fields),
+        findings=wish.findings,
+        wish=wish,
+    )
+    return [creation, *_first_invitations(s, wish)]
+
+
+def _first_invitations(s: Situation, wish: Meeting) -> Iterable[Change]:
+    """Everybody, one by one, where the vendor does not take them along with a new session."""
+    for person in () if s.capabilities.create_invites else wish.participants:
+        yield Change(
             wish.key,
-            Action.CREATE,
-            reason,
-            LinkEffect.NEW,
+            Action.INVITE,
+            "participant of a new session",
+            LinkEffect.KEPT,
             wish.title,
             wish.start,
-            fields=tuple(fields),
-            findings=wish.findings,
+            person=person,
+            fields=(FieldDiff("role", None, person.role),),
             wish=wish,
         )
-    ]
 
 
 def _absence(s: Situation, link: Link) -> Iterable[Change]:
@@ -210,6 +225,7 @@ def _adjustment(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
     fixed = [diff for diff in diffs if diff.name not in s.capabilities.update]
     if fixed and s.route.on_unsupported_update == "replace":
         yield _replacement(link, wish, diffs, fixed)
+        yield from _first_invitations(s, wish)
         return
     possible = [diff for diff in diffs if diff.name in s.capabilities.update]
     if possible:

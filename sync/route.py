@@ -87,5 +87,12 @@ def select(route: Route, meetings: Iterable[Meeting], linked: frozenset[MeetingK
 def _foreign_link(route: Route, meeting: Meeting) -> str | None:
     if route.existing_link == "add" or meeting.cancelled:
         return None
-    hosts = [urlsplit(link).hostname or "" for link in meeting.conference_links]
+    hosts = [_host(link) for link in meeting.conference_links]
     return next((host for host in hosts if host and host != route.vendor_host), None)
+
+
+def _host(link: str) -> str:
+    try:
+        return urlsplit(link).hostname or ""
+    except ValueError:
+        return ""  # a calendar's text may hold anything; what is no address is nobody's meeting

@@ -294,7 +294,8 @@ def test_no_secret_is_in_anything_that_is_produced(tmp_path: Path) -> None:
 
 
 HOSTILE = (
-    "\x1b[31mred\x1b[0m", "[bold]not markup[/bold]", "😀 emoji \u202e right to left", "a\nb\r\nc", "\x07bell", "𝕬" * 400,
+    "\x1b[31mred\x1b[0m", "[bold]not markup[/bold]", "😀 emoji \u202e right to left", "a\nb\r\nc", "\x07bell",
+    "𝕬" * 400,
     '"quotes" & <tags> %s {x} ${y}', "\ud7ff\ufffe", " ",
 )  # fmt: skip
 
