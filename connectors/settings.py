@@ -13,6 +13,9 @@ from sync.ports import Connector
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$")
 
+LONGEST = timedelta(days=36525)
+"""A hundred years: what is longer would leave the calendar when it is added to a date."""
+
 
 def parse_duration(value: Any) -> timedelta:
     """A duration such as "90s", "5m", "1h" or "30d". Raises ValueError."""
@@ -21,7 +24,10 @@ def parse_duration(value: Any) -> timedelta:
     match = _DURATION.match(value) if isinstance(value, str) else None
     if not match:
         raise ValueError('not a duration; write for example "90s", "5m", "1h" or "30d"')
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f'longer than "{LONGEST.days}d"')
+    return timedelta(seconds=seconds)
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

@@ -155,10 +155,8 @@ class OnstreamConnector:
         await self._api.remove("session", {"id": number}, "id", number)
 
     async def invitees(self, ref: str) -> tuple[Invitee, ...]:
-        """Everybody, with personal links (section "GET invitees"). A 404 is "nobody" from an account that is let in."""
-        found = await self._api.read(wire_format.invitees, "invitees", "id", _number(ref), "role", "all")
-        if found is None:
-            await self._api.verify()
+        """Everybody, with personal links (section "GET invitees"); nobody is a 404."""
+        found = await self._api.read_twice(wire_format.invitees, "invitees", "id", _number(ref), "role", "all")
         return found or ()
 
     async def invite(self, ref: str, participant: Participant, *, mail: bool) -> Invitee:
@@ -189,7 +187,7 @@ class OnstreamConnector:
         return tuple(row.recording(ref) for row in mine)
 
     async def _row(self, number: int) -> SessionRow | None:
-        rows = await self._api.read(wire_format.session_rows, "session", "id", number)
+        rows = await self._api.read_twice(wire_format.session_rows, "session", "id", number)
         if not rows:
             return None
         if rows[0].id != number or len(rows) > 1:

@@ -67,6 +67,17 @@ class OnstreamApi:
         raise_for_status(answer, write=False, what=f"GET {place(self._url)} {resource}")
         return self._readable(parse, answer.body, resource)
 
+    async def read_twice(self, parse: Callable[[bytes], _Read], resource: str, *pairs: object) -> _Read | None:
+        """Like `read`, but None only when the server says so twice, with a login in between that it accepts.
+
+        A stray 404 (a proxy's, a server that is starting) must not turn into "gone" or "nobody".
+        """
+        found = await self.read(parse, resource, *pairs)
+        if found is None:
+            await self.verify()
+            found = await self.read(parse, resource, *pairs)
+        return found
+
     async def read_all(
         self, parse: Callable[[bytes], Sequence[_AnyRow]], resource: str, *pairs: object, order: str = "desc"
     ) -> dict[int, _AnyRow]:

@@ -34,6 +34,7 @@ class FeedZone:
     locals: tuple[datetime, ...]
 
     def to_utc(self, naive: datetime) -> datetime:
+        """See `values.Zone`."""
         index = bisect_right(self.locals, naive) - 1
         onset = self.onsets[max(index, 0)]
         if index < 0 or naive < onset.utc + onset.to:  # before all changes, or in the gap of this one
@@ -41,6 +42,7 @@ class FeedZone:
         return (naive - onset.to).replace(tzinfo=UTC)
 
     def to_local(self, instant: datetime) -> datetime:
+        """See `values.Zone`."""
         utc = instant.astimezone(UTC).replace(tzinfo=None)
         index = bisect_right(self.onsets, utc, key=lambda onset: onset.utc) - 1
         return utc + (self.onsets[index].to if index >= 0 else self.onsets[0].before)

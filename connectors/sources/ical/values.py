@@ -40,9 +40,11 @@ class TableZone:
     info: ZoneInfo
 
     def to_utc(self, naive: datetime) -> datetime:
+        """See `Zone`."""
         return naive.replace(tzinfo=self.info).astimezone(UTC)
 
     def to_local(self, instant: datetime) -> datetime:
+        """See `Zone`."""
         return instant.astimezone(self.info).replace(tzinfo=None, fold=0)
 
 
@@ -53,9 +55,11 @@ class FixedZone:
     offset: timedelta = timedelta(0)
 
     def to_utc(self, naive: datetime) -> datetime:
+        """See `Zone`."""
         return (naive - self.offset).replace(tzinfo=UTC)
 
     def to_local(self, instant: datetime) -> datetime:
+        """See `Zone`."""
         return (instant.astimezone(UTC) + self.offset).replace(tzinfo=None)
 
 
