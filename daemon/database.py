@@ -3,8 +3,9 @@
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,7 +42,7 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
                 if not sqlite:
                     raise LedgerError("the database is not at this version's schema: run `convener db upgrade`")
                 await upgrade(engine)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, TypeError) as error:  # TypeError: an option that the driver does not know
             raise LedgerError(f"the database cannot be used: {_reason(error)}") from error
         yield Ledger(engine)
     finally:
@@ -74,6 +75,9 @@ async def upgrade(engine: AsyncEngine) -> None:
         command.upgrade(config, "head")
 
     async with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # All or nothing, and one process at a time: by itself SQLite's driver commits each step of the schema.
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
         await connection.run_sync(run)
 
 
@@ -87,19 +91,27 @@ async def pass_lock(url: str, engine_url: str | None = None) -> AsyncIterator[No
         return
     engine = make_engine(engine_url or url)
     try:
-        async with engine.connect() as connection, asyncio.timeout(LOCK_PATIENCE):
-            await connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _LOCK_NUMBER})
-            await connection.commit()
-            yield
-    except TimeoutError as error:
-        raise LedgerError("another convener process is working on this database") from error
+        async with AsyncExitStack() as held:
+            try:
+                connection = await held.enter_async_context(engine.connect())
+                async with asyncio.timeout(LOCK_PATIENCE):
+                    await connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _LOCK_NUMBER})
+                    await connection.commit()
+            except TimeoutError as error:
+                raise LedgerError("another convener process is working on this database") from error
+            except (SQLAlchemyError, OSError) as error:
+                raise LedgerError(f"the database cannot be used: {_reason(error)}") from error
+            yield  # outside of the patience: a pass takes as long as it takes
     finally:
         await engine.dispose()
 
 
 @asynccontextmanager
 async def _file_lock(path: Path) -> AsyncIterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerError(f"the lock {path} cannot be made: {error.strerror}") from error
     try:
         waited = 0.0
         while True:
@@ -124,8 +136,12 @@ def _prepare_file(database: str | None) -> None:
         # Made by us, so that it is private from its first byte on; SQLite would follow the umask.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(path)):
+            pass  # the driver's thread would outlive a failure, and say so
     except OSError as error:
         raise LedgerError(f"the database {path} cannot be made: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise LedgerError(f"the database {path} cannot be used: {error}") from error
 
 
 def _config() -> Config:

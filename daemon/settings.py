@@ -4,10 +4,12 @@
 """
 
 import difflib
+import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import entry_points
@@ -15,7 +17,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -132,10 +140,8 @@ def load(path: Path) -> Settings:
     """The configuration behind `path`. Raises ConfigurationError."""
     raw = _merged(path)
     shown = path.name
-    try:
-        make_url(raw["database"])
-    except ArgumentError as error:
-        raise ConfigurationError(f"{shown}: database: not a database URL (sqlite:///file or postgresql://…)") from error
+    if not _is_database_url(raw["database"]):
+        raise ConfigurationError(f"{shown}: database: not a database URL (sqlite:///file or postgresql://…)")
     sources = {n: _table(shown, f"sources.{n}", _source_model(shown, n, t), t) for n, t in raw["sources"].items()}
     vendors = {n: _table(shown, f"vendors.{n}", _vendor_model(shown, n, t), t) for n, t in raw["vendors"].items()}
     routes = {n: _table(shown, f"routes.{n}", RouteSettings, t) for n, t in raw["routes"].items()}
@@ -151,6 +157,13 @@ def load(path: Path) -> Settings:
         vendors=vendors,
         routes=routes,
     )
+
+
+def _is_database_url(text: str) -> bool:
+    try:
+        return make_url(text).get_backend_name() in ("sqlite", "postgresql", "postgres")
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError that quotes it
+        return False
 
 
 def vendor_plugins() -> dict[str, VendorPlugin]:
@@ -175,7 +188,9 @@ def _merged(path: Path) -> dict[str, Any]:
             for key in toml.toml_data:
                 if key not in _Layers.model_fields:
                     raise ConfigurationError(_unknown_key(path.name, "", key, _Layers.model_fields))
-            return env_settings, _Credentials(settings_cls, os.environ.get("CREDENTIALS_DIRECTORY")), toml
+            credentials = _Credentials(settings_cls, os.environ.get("CREDENTIALS_DIRECTORY"))
+            above = (_Environment(settings_cls), credentials)
+            return *(_as_spelled(layer, toml.toml_data) for layer in above), toml
 
     try:
         return Layered().model_dump()
@@ -186,6 +201,32 @@ def _merged(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path.name}: cannot be read: {reason}") from error
     except ValidationError as error:
         raise ConfigurationError(_first_problem(path.name, "", _Layers, error)) from error
+
+
+class _Environment(EnvSettingsSource):
+    """Variables: JSON only where it is a table or a list, so that a password of digits stays one."""
+
+    def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
+        """Never raises: what is wrong is told by the table's own model."""
+        with suppress(ValueError):
+            decoded = json.loads(value)
+            if isinstance(decoded, (dict, list)):
+                return decoded
+        return value
+
+
+def _as_spelled(layer: PydanticBaseSettingsSource, file: Mapping[str, Any]) -> Any:
+    """The layer's values under the names that the file uses: variables and credentials know no capitals."""
+
+    def values() -> dict[str, Any]:
+        found = layer()
+        for first, table in found.items():
+            if isinstance(table, dict) and isinstance(file.get(first), dict):
+                spelled = {name.lower(): name for name in file[first]}
+                found[first] = {spelled.get(name.lower(), name): value for name, value in table.items()}
+        return found
+
+    return values
 
 
 class _Credentials(PydanticBaseSettingsSource):
@@ -209,7 +250,13 @@ class _Credentials(PydanticBaseSettingsSource):
             table = merged
             for part in [first, *rest][:-1]:
                 table = table.setdefault(part, {})
-            table[[first, *rest][-1]] = file.read_text(encoding="utf-8").rstrip("\r\n")
+                if not isinstance(table, dict):
+                    raise ConfigurationError(f"credential {file.name}: another one is given in place of its table")
+            try:
+                table[[first, *rest][-1]] = file.read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+                raise ConfigurationError(f"credential {file.name}: cannot be read: {reason}") from error
         return merged
 
 
@@ -254,6 +301,9 @@ def _table(file: str, name: str, model: type[M], table: Any) -> M:
         raise ConfigurationError(_first_problem(file, name, model, error)) from error
 
 
+_PLAIN = {"missing": "missing", "model_type": "must be a table", "dict_type": "must be a table"}
+
+
 def _first_problem(file: str, table: str, model: type[BaseModel], error: ValidationError) -> str:
     """The first error as one line; unknown keys first, because a missing key is often a misspelt one."""
     problems = sorted(
@@ -272,7 +322,9 @@ def _first_problem(file: str, table: str, model: type[BaseModel], error: Validat
         return _unknown_key(file, table, key, getattr(inner, "model_fields", {}))
     if key.isdigit() and outer:
         key = outer[-1]
-    message = "missing" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
+    message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    if problem.get("ctx", {}).get("min_length") == 1:
+        message = "must not be empty"
     return f"{file}: {f'[{table}] ' if table else ''}{key}: {message[:1].lower() + message[1:]}"
 
 

@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -14,32 +14,36 @@ Format = Literal["auto", "json", "text"]
 
 HIDDEN = "[hidden]"
 _SIZES = {"reason": 500}
-# A URL may hold a token in its path or query: scheme and host are all that is shown.
-_URL_TAIL = re.compile(r"\b(https?://)(?:[^\s/@]*@)?([^\s/?#]+)[/?#][^\s\"'<>]*")
+# A URL may hold a token in its user part, path or query: scheme and host are all that is shown.
+_URL = re.compile(
+    r"""\b([a-z][a-z0-9+.-]{0,20}://)(?:[^\s/?#"'<>]*@)?([^\s/?#@"'<>]+)([/?#][^\s"'<>]*)?""", re.IGNORECASE
+)
 
 
 class Redaction:
-    """Replaces the configuration's secrets and the tails of URLs in every string of a log line."""
+    """Replaces the configuration's secrets and the tails of URLs in everything that a log line holds."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
-        """The text without secrets and URL tails."""
+        """The text without secrets and URL tails, and such that it can be written as UTF-8."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return _URL_TAIL.sub(r"\1\2/…", text)
+        shown = _URL.sub(lambda m: f"{m[1]}{m[2]}{'/…' if m[3] else ''}", text)
+        return shown.encode("utf-8", "replace").decode("utf-8")
 
-    def __call__(self, _logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """As a structlog processor."""
-        return {key: self._value(value) for key, value in line.items()}
-
-    def _value(self, value: Any) -> Any:
+    def value(self, value: Any) -> Any:
+        """The value cleaned: texts, and the texts in tables and lists; anything else that is no number, as text."""
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
         if isinstance(value, str):
             return self.clean(value)
-        if isinstance(value, (list, tuple)):
-            return [self._value(part) for part in value]
-        return value
+        if isinstance(value, Mapping):
+            return {self.clean(str(key)): self.value(part) for key, part in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.value(part) for part in value]
+        return self.clean(repr(value))
 
 
 class Telemetry:
@@ -47,6 +51,7 @@ class Telemetry:
 
     def __init__(self, *, form: Format = "auto", secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
         out = stream or sys.stderr
+        self._redaction = Redaction(secrets)
         as_json = form == "json" or (form == "auto" and not out.isatty())
         renderer: Any = (
             structlog.processors.JSONRenderer(ensure_ascii=False, sort_keys=False)
@@ -56,7 +61,6 @@ class Telemetry:
         self._logger: Any = structlog.wrap_logger(
             structlog.PrintLogger(out),
             processors=[
-                Redaction(secrets),
                 structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts" if as_json else "timestamp"),
                 structlog.processors.add_log_level,
                 _in_order if as_json else _as_it_is,
@@ -68,7 +72,9 @@ class Telemetry:
     def __call__(self, event: str, /, **fields: Any) -> None:
         """Write one line. Raises KeyError for an event that the logbook does not list."""
         line = LINES[event]
-        shown = {name: _short(name, value) for name, value in fields.items() if value is not None}
+        # Cleaned before it is cut: half a secret would not be recognised any more.
+        cleaned = {name: self._redaction.value(value) for name, value in fields.items() if value is not None}
+        shown = {name: _short(name, value) for name, value in cleaned.items()}
         getattr(self._logger, line.level)(event, **shown)
 
 

@@ -20,7 +20,8 @@ def make_engine(url: str) -> AsyncEngine:
     """An engine for `sqlite:///path` or `postgresql://…`, with the driver that we use filled in."""
     parsed = make_url(url)
     driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-    engine = create_async_engine(parsed.set(drivername=driver.get(parsed.drivername, parsed.drivername)))
+    query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
+    engine = create_async_engine(parsed.set(drivername=driver.get(parsed.drivername, parsed.drivername), query=query))
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine.sync_engine, "connect")

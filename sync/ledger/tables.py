@@ -45,6 +45,17 @@ class Instant(TypeDecorator[datetime]):
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Text for people, from wherever it came: what no database takes (NUL, half a surrogate pair) is replaced."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Never the reason why something cannot be recorded."""
+        return None if value is None else value.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
+
+
 meta = Table("meta", metadata, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False))
 
 links = Table(
@@ -60,14 +71,14 @@ links = Table(
     Column("marker", String(200), nullable=False),
     Column("state", String(20), nullable=False),
     Column("session", String(200)),
-    Column("title", Text, nullable=False),
+    Column("title", Words, nullable=False),
     Column("starts_at", Instant, nullable=False),
     Column("ends_at", Instant, nullable=False),
     Column("join_url", Text),
     Column("applied", JSON, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("retry_at", Instant),
-    Column("problem", Text),
+    Column("problem", Words),
     Column("problem_digest", String(64)),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -82,7 +93,7 @@ invitees = Table(
     Column("id", Integer, primary_key=True),
     Column("link_id", Integer, ForeignKey("links.id", ondelete="CASCADE"), nullable=False),
     Column("email", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", Words, nullable=False),
     Column("role", String(20), nullable=False),
     Column("ref", String(200)),
     UniqueConstraint("link_id", "email", name="uq_invitees_link_email"),
@@ -114,7 +125,7 @@ sources = Table(
     Column("cursor", LargeBinary),
     Column("read_at", Instant, nullable=False),
     Column("complete_at", Instant),
-    Column("problem", Text),
+    Column("problem", Words),
     Column("rejected", JSON, nullable=False),
 )
 
@@ -123,7 +134,7 @@ vendors = Table(
     metadata,
     Column("name", String(100), primary_key=True),
     Column("cooldown_until", Instant),
-    Column("problem", Text),
+    Column("problem", Words),
 )
 
 runs = Table(
@@ -135,6 +146,6 @@ runs = Table(
     Column("finished_at", Instant),
     Column("exit", Integer),
     Column("counts", JSON, nullable=False),
-    Column("reason", Text),
+    Column("reason", Words),
     Index("ix_runs_route_id", "route", "id"),
 )

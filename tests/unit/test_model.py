@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.model import (
@@ -61,6 +61,7 @@ def test_what_is_no_key_is_refused(text: str) -> None:
         MeetingKey.parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.none() | st.dates(date(1900, 1, 1)) | st.datetimes(datetime(1900, 1, 1)))
 def test_every_key_reads_back_to_one_that_prints_the_same(uid: str, moment: date | None) -> None:
     recurrence_id = moment.replace(microsecond=0, tzinfo=UTC) if isinstance(moment, datetime) else moment
@@ -68,6 +69,7 @@ def test_every_key_reads_back_to_one_that_prints_the_same(uid: str, moment: date
     assert str(MeetingKey.parse(text)) == text
 
 
+@settings(deadline=None)
 @given(st.none() | st.dates(date(1000, 1, 1)) | st.datetimes(datetime(1000, 1, 1), timezones=st.just(UTC)))
 def test_recurrence_ids_survive_their_text_form(recurrence_id: RecurrenceId) -> None:
     whole = recurrence_id.replace(microsecond=0) if isinstance(recurrence_id, datetime) else recurrence_id

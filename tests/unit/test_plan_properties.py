@@ -20,6 +20,8 @@ from sync.route import Route
 from sync.snapshot import Rejected, Snapshot, Trouble
 from tests.unit.builders import FULL, HOUR, NOW, ROUTE, intent_of, key, link_of, situation
 
+unhurried = settings(deadline=None, max_examples=80)
+
 PEOPLE = [f"p{n}@example.com" for n in range(4)]
 NAMES = [f"m{n}" for n in range(12)]
 STATES = [LinkState.LIVE] * 6 + [LinkState.CANCELLED, LinkState.QUARANTINED, LinkState.IN_DOUBT, LinkState.PENDING]
@@ -131,6 +133,7 @@ def carried_out(now_is: Situation, link: Link | None, change: Change, action: Ac
     return recorded(intent_of(link, action, payload), link, session=session)
 
 
+@unhurried
 @given(cases())
 def test_planning_again_after_everything_was_applied_gives_nothing_new(case: Case) -> None:
     now_is = case.build()
@@ -141,6 +144,7 @@ def test_planning_again_after_everything_was_applied_gives_nothing_new(case: Cas
     assert [c.identity for c in again.changes] == [c.identity for c in before], "what waits, waits on, unchanged"
 
 
+@unhurried
 @given(cases())
 def test_no_step_is_planned_twice(case: Case) -> None:
     plan = make_plan(case.build())
@@ -150,6 +154,7 @@ def test_no_step_is_planned_twice(case: Case) -> None:
     assert [name for name, number in own.items() if number > 1] == [], "one step for the session itself"
 
 
+@unhurried
 @given(cases())
 def test_the_steps_of_one_meeting_stand_together_and_removals_come_last(case: Case) -> None:
     changes = make_plan(case.build()).changes
@@ -160,6 +165,7 @@ def test_the_steps_of_one_meeting_stand_together_and_removals_come_last(case: Ca
     assert removals == sorted(removals)
 
 
+@unhurried
 @given(cases(), st.sampled_from([Trouble.PARTIAL, Trouble.UNREADABLE, None]))
 def test_an_incomplete_snapshot_never_removes_by_absence(case: Case, trouble: Trouble | None) -> None:
     broken = replace(case, trouble=trouble) if trouble else replace(case, rejected=(Rejected(None, 1, "?"),))
@@ -169,6 +175,7 @@ def test_an_incomplete_snapshot_never_removes_by_absence(case: Case, trouble: Tr
     assert {c.key for c in plan.changes if c.action is Action.CANCEL} <= said
 
 
+@unhurried
 @given(cases(), st.sets(st.sampled_from(NAMES)))
 def test_a_rejected_entry_never_loses_its_session(case: Case, rejected: set[str]) -> None:
     items = tuple(Rejected(key(name).uid, 1, "bad") for name in sorted(rejected))
@@ -176,6 +183,7 @@ def test_a_rejected_entry_never_loses_its_session(case: Case, rejected: set[str]
     assert not {c.key for c in plan.changes if c.by_absence} & {key(name) for name in rejected}
 
 
+@unhurried
 @given(cases(troubled=False))
 def test_the_guard_never_lets_more_removals_through_than_allowed(case: Case) -> None:
     now_is = case.build()
@@ -195,8 +203,8 @@ def test_the_guard_never_lets_more_removals_through_than_allowed(case: Case) -> 
         assert set(untouched) <= guarded, "the guard holds removals and replacements alone"
 
 
+@unhurried
 @given(cases(), st.randoms(use_true_random=False))
-@settings(max_examples=60)
 def test_plan_and_digest_do_not_depend_on_the_order_of_what_was_read(case: Case, chance: random.Random) -> None:
     one, two = make_plan(case.build()), make_plan(case.build(chance.shuffle))
     assert one.digest == two.digest

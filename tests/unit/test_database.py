@@ -1,0 +1,251 @@
+"""Opening the database: who may read it, what people read when it cannot be used, and one pass at a time."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from daemon import database
+from daemon.database import open_ledger, pass_lock, upgrade
+from sync.errors import LedgerError
+from sync.ledger.store import make_engine
+from tests.unit.builders import NOW, link_of, meeting
+from tests.unit.postgresql import PASSWORD, Server
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+HOLDER = """
+import asyncio, sys
+from daemon.database import pass_lock
+
+async def hold() -> None:
+    async with pass_lock(sys.argv[1]):
+        print("held", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(hold())
+"""
+
+
+@pytest.fixture
+def private_umask() -> Iterator[None]:
+    """The most careless umask there is: what is private is private by our own doing."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder for a process that is not root: the administrator may write everywhere."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        if os.geteuid() == 0:
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(os.getuid())
+            Path(name).chmod(0o755)
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """With the rights that the tests were started with."""
+    before = os.geteuid()
+    os.seteuid(os.getuid())
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+async def complaint(url: str) -> str:
+    """What people read, in one line."""
+    with pytest.raises(LedgerError) as caught:
+        async with open_ledger(url) as ledger:
+            await ledger.save_link(link_of(meeting()), NOW)
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert PASSWORD not in message
+    return message
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[None]:
+    async with open_ledger(f"sqlite:///{path}") as ledger:
+        await ledger.save_link(link_of(meeting()), NOW)
+        yield
+
+
+class TestSqlite:
+    async def test_it_is_made_on_first_use_and_private_with_all_its_companions(
+        self, tmp_path: Path, private_umask: None
+    ) -> None:
+        async with opened(tmp_path / "convener.db"), pass_lock(f"sqlite:///{tmp_path}/convener.db"):
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+        assert {"convener.db", "convener.db-wal", "convener.db.lock"} <= set(modes)
+        assert set(modes.values()) == {0o600}
+
+    async def test_a_file_of_zeros_or_of_somebody_else_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "convener.db"
+        path.write_bytes(b"this is no database, it is a letter to a friend " * 100)
+        assert "not a database" in await complaint(f"sqlite:///{path}")
+        assert path.read_bytes().startswith(b"this is no database")
+
+    async def test_an_empty_file_is_an_empty_database(self, tmp_path: Path) -> None:
+        (tmp_path / "convener.db").touch()
+        async with opened(tmp_path / "convener.db"):
+            pass
+
+    async def test_a_damaged_database_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "convener.db"
+        async with opened(path):
+            pass
+        content = path.read_bytes()
+        path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+        await complaint(f"sqlite:///{path}")
+
+    async def test_another_programs_database_is_not_taken_over(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.db"
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE links (id INTEGER)")
+        connection.close()
+        assert "already exists" in await complaint(f"sqlite:///{path}")
+
+    @pytest.mark.parametrize("name", ["", "missing/convener.db", "file/convener.db"])
+    async def test_a_place_where_no_database_can_be_is_told(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "file").touch()
+        assert "database" in await complaint(f"sqlite:///{tmp_path}/{name}")
+
+    @pytest.mark.parametrize("state", ["current", "empty", "missing"])
+    async def test_a_readonly_database_is_told(self, readable: Path, state: str) -> None:
+        path = readable / "convener.db"
+        with as_owner():
+            if state == "current":
+                async with opened(path):
+                    pass
+            elif state == "empty":
+                path.touch()
+            for file in readable.iterdir():
+                file.chmod(0o444)
+            readable.chmod(0o555)
+        assert "database" in await complaint(f"sqlite:///{path}")
+
+    async def test_two_first_starts_at_once_make_one_database(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/convener.db"
+        engines = [make_engine(url) for _ in range(3)]
+        try:
+            await asyncio.gather(*(upgrade(engine) for engine in engines))
+        finally:
+            for engine in engines:
+                await engine.dispose()
+        async with opened(tmp_path / "convener.db"):
+            pass
+
+
+@pytest.mark.postgresql
+class TestPostgresql:
+    async def test_it_is_not_migrated_behind_anybodys_back(self, postgresql_server: Server) -> None:
+        assert "convener db upgrade" in await complaint(postgresql_server.new_database())
+
+    async def test_a_wrong_password_is_told(self, postgresql_server: Server) -> None:
+        assert "password" in await complaint(postgresql_server.url("postgres", "wrong"))
+
+    async def test_a_missing_database_is_told(self, postgresql_server: Server) -> None:
+        assert "nowhere" in await complaint(postgresql_server.url("nowhere"))
+
+    async def test_an_option_that_the_driver_does_not_know_is_told(self, postgresql_server: Server) -> None:
+        assert "colour" in await complaint(f"{postgresql_server.url('postgres')}&colour=blue")
+
+    async def test_libpqs_word_for_encryption_is_understood(self, postgresql_server: Server) -> None:
+        assert "convener db upgrade" in await complaint(f"{postgresql_server.new_database()}&sslmode=disable")
+        assert await complaint(f"{postgresql_server.new_database()}&sslmode=require")
+
+    async def test_a_server_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+        await complaint(f"postgresql://user:{quote(PASSWORD, safe='')}@/db?host={tmp_path}")
+        await complaint("postgresql://user@127.0.0.1:1/db")
+
+
+@pytest.fixture(params=BOTH)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/convener.db"
+    server: Server = request.getfixturevalue("postgresql_server")
+    return server.url("postgres")
+
+
+class TestPassLock:
+    async def test_a_second_holder_waits_until_the_first_is_done(self, url: str) -> None:
+        order: list[str] = []
+        inside = asyncio.Event()
+
+        async def second() -> None:
+            await inside.wait()
+            async with pass_lock(url):
+                order.append("second")
+
+        async def first() -> None:
+            async with pass_lock(url):
+                inside.set()
+                await asyncio.wait([waiting], timeout=0.3)
+                order.append("first")
+
+        waiting = asyncio.create_task(second())
+        await first()
+        await waiting
+        assert order == ["first", "second"]
+
+    async def test_a_second_holder_is_refused_when_its_patience_ends_and_the_first_goes_on(
+        self, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(database, "LOCK_PATIENCE", 0.5)
+        went_on = False
+        async with pass_lock(url):
+            # By the time the second one is refused, the first has held it longer than anybody waits.
+            with pytest.raises(LedgerError, match="another convener process is working on this database"):
+                async with pass_lock(url):
+                    pytest.fail("two at once")
+            went_on = True
+        assert went_on
+        async with pass_lock(url):
+            pass
+
+    async def test_an_error_in_the_pass_is_told_as_it_is_and_lets_go(self, url: str) -> None:
+        with pytest.raises(TimeoutError, match="of the pass"):
+            async with pass_lock(url):
+                raise TimeoutError("of the pass")
+        async with pass_lock(url):
+            pass
+
+    async def test_it_dies_with_its_process(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        command = [sys.executable, "-c", HOLDER, url]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout
+            assert holder.stdout.readline() == "held\n"
+            with monkeypatch.context() as impatient:
+                impatient.setattr(database, "LOCK_PATIENCE", 0.1)
+                with pytest.raises(LedgerError):
+                    async with pass_lock(url):
+                        pytest.fail("two at once")
+            holder.kill()
+        async with asyncio.timeout(10), pass_lock(url):
+            pass
+
+    async def test_a_place_where_no_lock_can_be_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(LedgerError):
+            async with pass_lock(f"sqlite:///{tmp_path}/missing/convener.db"):
+                pass
+        with pytest.raises(LedgerError):
+            async with pass_lock("postgresql://user@127.0.0.1:1/db"):
+                pass
