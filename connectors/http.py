@@ -13,9 +13,6 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-import zlib
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
@@ -23,98 +20,22 @@ import certifi
 import httpx
 from tenacity import (
     AsyncRetrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
     wait_random_exponential,
 )
 
-from sync.errors import (
-    CredentialsRefused,
-    Gone,
-    OutsideError,
-    RateLimited,
-    Refused,
-    UnknownOutcome,
-    Unreachable,
-    WritesLocked,
-)
+from connectors.answers import Answer, BodyTooLarge, CutBody, decompress, place, raise_for_status
+from sync.errors import UnknownOutcome, Unreachable, WritesLocked
 
 MAX_REDIRECTS = 5
 READ_ATTEMPTS = 3
-DEFAULT_RETRY_AFTER = 60.0
-MAX_RETRY_AFTER = 24 * 3600.0
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 _HARMLESS = ("accept", "content-type", "depth", "if-modified-since", "if-none-match", "range")
 """The headers that a redirect may carry to another origin; credentials may be in any other."""
-
-
-class BodyTooLarge(Unreachable):
-    """The answer is larger than allowed."""
-
-
-class CutBody(Unreachable):
-    """The compressed body ended before its end-of-stream mark."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer: status, headers, decompressed body (bytes) and the address that gave it."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    url: httpx.URL = field(repr=False)
-
-    @property
-    def media_type(self) -> str:
-        """The content type without parameters, lower case, "" when the server named none."""
-        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
-
-
-def place(url: str | httpx.URL) -> str:
-    """Scheme and host (and port) of an address: all of it that may be shown to people or logged."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return "an invalid address"
-    port = f":{parsed.port}" if parsed.port else ""
-    return f"{parsed.scheme}://{parsed.host}{port}"
-
-
-def decompress(raw: bytes, encoding: str, limit: int) -> bytes:
-    """The body behind a Content-Encoding of gzip, deflate or identity (RFC 9110 section 8.4.1).
-
-    All members of a gzip stream are read, and its end-of-stream mark is demanded: HTTP libraries hand over a
-    cut stream without an error. Raises CutBody and BodyTooLarge (more than `limit` bytes).
-    """
-    name = encoding.strip().lower()
-    if name in ("gzip", "x-gzip"):
-        wbits = zlib.MAX_WBITS | 16
-    elif name == "deflate":
-        wbits = zlib.MAX_WBITS
-    elif name in ("", "identity"):
-        return raw
-    else:
-        raise Unreachable(f"the body is encoded as {name[:20]!r}, which was not asked for")
-    out = bytearray()
-    rest = raw
-    while rest or not out:
-        stream = zlib.decompressobj(wbits)
-        try:
-            out += stream.decompress(rest, limit + 1 - len(out))
-        except zlib.error as error:
-            raise CutBody(f"the {name} body is damaged ({error})") from error
-        if len(out) > limit:
-            raise BodyTooLarge(f"the body is larger than {limit} bytes")
-        if not stream.eof:
-            raise CutBody(f"the {name} body is cut short: its end-of-stream mark is missing")
-        rest = stream.unused_data.lstrip(b"\0")
-        if not rest:
-            break
-    return bytes(out)
 
 
 @lru_cache(maxsize=1)
@@ -188,7 +109,7 @@ class Wire:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(READ_ATTEMPTS) | stop_after_delay(self._timeout),
             wait=wait_random_exponential(multiplier=0.1, max=2),
-            retry=retry_if_exception_type(Unreachable),
+            retry=retry_if_exception(_worth_another_try),
             reraise=True,
         )
 
@@ -261,40 +182,56 @@ class Wire:
         auth: bool,
     ) -> Answer:
         what = f"{method} {place(url)}"
-        lost: type[OutsideError] = UnknownOutcome if write else Unreachable
         async with self._slots:
             await self._pace()
             request = self._client.build_request(method, url, headers=headers, content=content)
+            raw = bytearray()
+            response: httpx.Response | None = None
             try:
                 async with asyncio.timeout(self._timeout):
                     response = await self._client.send(
                         request, stream=True, auth=self._auth if auth else httpx.USE_CLIENT_DEFAULT
                     )
-                    try:
-                        body = await self._body(response)
-                    finally:
-                        await response.aclose()
+                    await self._receive(response, raw)
             except _NEVER_SENT as error:
                 raise Unreachable(f"{what}: no connection ({_reason(error)})") from error
-            except TimeoutError as error:
-                raise lost(f"{what}: no answer within {self._timeout:g} s") from error
-            except httpx.TimeoutException as error:
-                raise lost(f"{what}: no answer within {self._timeout:g} s") from error
-            except httpx.HTTPError as error:
-                raise lost(f"{what}: the connection broke ({_reason(error)})") from error
-            except Unreachable as error:
-                raise type(error)(f"{what}: {error}") if not write else lost(f"{what}: {error}") from error
-            return Answer(response.status_code, response.headers, body, url)
+            except BodyTooLarge as error:
+                raise (UnknownOutcome if write else BodyTooLarge)(f"{what}: {error}") from error
+            except (TimeoutError, httpx.HTTPError) as error:
+                slow = isinstance(error, (TimeoutError, httpx.TimeoutException))
+                why = f"no answer within {self._timeout:g} s" if slow else f"the connection broke ({_reason(error)})"
+                if write:
+                    raise UnknownOutcome(f"{what}: {why}") from error
+                if response is None or not raw:
+                    raise Unreachable(f"{what}: {why}") from error
+                raise CutBody(f"{what}: {why}", self._answer(response, raw, url, whole=False)) from error
+        return self._whole(response, raw, url, what, write=write)
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        raw = bytearray()
-        async for chunk in response.aiter_raw():
-            raw += chunk
-            if len(raw) > self._max_bytes:
-                raise BodyTooLarge(f"the body is larger than {self._max_bytes} bytes")
-        if not raw:
-            return b""
-        return decompress(bytes(raw), response.headers.get("content-encoding", ""), self._max_bytes)
+    async def _receive(self, response: httpx.Response, raw: bytearray) -> None:
+        try:
+            async for chunk in response.aiter_raw():
+                raw += chunk
+                if len(raw) > self._max_bytes:
+                    raise BodyTooLarge(f"the body is larger than {self._max_bytes} bytes")
+        finally:
+            await response.aclose()
+
+    def _whole(self, response: httpx.Response, raw: bytearray, url: httpx.URL, what: str, *, write: bool) -> Answer:
+        try:
+            return self._answer(response, raw, url, whole=True)
+        except Unreachable as error:
+            message = f"{what}: {error}"
+            if write:
+                raise UnknownOutcome(message) from error
+            if isinstance(error, CutBody):
+                raise CutBody(message, self._answer(response, raw, url, whole=False)) from error
+            raise type(error)(message) from error
+
+    def _answer(self, response: httpx.Response, raw: bytearray, url: httpx.URL, *, whole: bool) -> Answer:
+        """The answer with its body decompressed: all of it, or (not `whole`) as much as there is."""
+        encoding = response.headers.get("content-encoding", "")
+        body = decompress(bytes(raw), encoding, self._max_bytes, whole=whole) if raw else b""
+        return Answer(response.status_code, response.headers, body, url)
 
     async def _pace(self) -> None:
         """Keep to `rate` requests per second by handing out send times one after another."""
@@ -307,44 +244,6 @@ class Wire:
             await asyncio.sleep(mine - now)
 
 
-def raise_for_status(answer: Answer, *, write: bool, what: str) -> None:
-    """Turn a status into what it says about the effect; 2xx passes.
-
-    On a write, 5xx and redirects mean that nobody knows; 4xx mean that nothing happened.
-    """
-    status = answer.status
-    if 200 <= status < 300:
-        return
-    message = f"{what}: answered {status}"
-    if status in (401, 403):
-        raise CredentialsRefused(message)
-    if status in (404, 410):
-        raise Gone(message, status)
-    if status == 429 or (status == 503 and not write and "retry-after" in answer.headers):
-        raise RateLimited(message, retry_after(answer))
-    if 400 <= status < 500 and status != 408:
-        raise Refused(message, status)
-    raise UnknownOutcome(message) if write else Unreachable(message)
-
-
-def retry_after(answer: Answer) -> float:
-    """Seconds that the answer asks to wait (RFC 9110 section 10.2.3: seconds or a date), within a day."""
-    value = str(answer.headers.get("retry-after", "")).strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _seconds_until(value, str(answer.headers.get("date", "")))
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else DEFAULT_RETRY_AFTER
-
-
-def _seconds_until(value: str, server_now: str) -> float:
-    """From one HTTP date to the other, both on the server's clock, so that ours does not matter."""
-    try:
-        return (parsedate_to_datetime(value) - parsedate_to_datetime(server_now)).total_seconds()
-    except (ValueError, TypeError):
-        return DEFAULT_RETRY_AFTER
-
-
 async def is_public(url: httpx.URL) -> bool:
     """Whether every address that the host's name resolves to is a public one."""
     try:
@@ -354,6 +253,10 @@ async def is_public(url: httpx.URL) -> bool:
     except OSError as error:
         raise Unreachable(f"{place(url)}: the name does not resolve") from error
     return bool(found) and all(ipaddress.ip_address(entry[4][0]).is_global for entry in found)
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    return isinstance(error, Unreachable) and not isinstance(error, BodyTooLarge)
 
 
 def _same_origin(a: httpx.URL, b: httpx.URL) -> bool:

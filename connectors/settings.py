@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from sync.ports import Connector
 
@@ -49,6 +49,13 @@ class VendorSettings(StrictSettings):
     rate: float | None = Field(default=None, gt=0)
     settle: Duration = timedelta(seconds=60)
     allow_private: bool = False
+
+    @field_validator("timeout")
+    @classmethod
+    def _some_time(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("must be longer than nothing")
+        return value
 
 
 @dataclass(frozen=True, slots=True)

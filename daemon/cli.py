@@ -2,6 +2,8 @@
 
 import os
 import sys
+from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
@@ -39,6 +41,11 @@ for _command in (
 def main() -> None:
     """Entry point: nothing ends in a traceback."""
     as_json = "--json" in sys.argv
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without arrows is no reason to stop
     try:
         cli(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -47,12 +54,17 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("convener: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (a pager, `head`) has gone; that is not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(Exit.DONE))
     except Exception as error:  # noqa: BLE001 - the outermost fence; every error is told and ends the command
-        sys.exit(int(say_error(error, as_json=as_json)))
+        _leave(say_error(error, as_json=as_json))
+
+
+def _leave(code: Exit) -> NoReturn:
+    """Exit without Python's complaint about output that cannot be written any more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(int(code))
 
 
 if __name__ == "__main__":

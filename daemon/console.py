@@ -5,6 +5,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from daemon.settings import Settings, find_file, load
 from daemon.telemetry import Format
-from sync.errors import ConfigurationError, ConvenerError, LedgerError, OutsideError
+from sync.errors import ConfigurationError, ConvenerError, LedgerError, OutsideError, Refused
 from sync.report import Exit
 
 
@@ -42,6 +43,7 @@ class Context:
 def print_json(value: Any) -> None:
     """One JSON document on stdout, in ASCII so that no terminal or locale can break it."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.flush()
 
 
 def command(function: Callable[..., Coroutine[Any, Any, Exit | None]]) -> Callable[..., None]:
@@ -61,7 +63,7 @@ def command(function: Callable[..., Coroutine[Any, Any, Exit | None]]) -> Callab
 
 def exit_of(error: Exception) -> Exit:
     """The exit code of an error that reached the top."""
-    if isinstance(error, (click.UsageError, ConfigurationError, LedgerError)):
+    if isinstance(error, (click.UsageError, ConfigurationError, LedgerError, Refused)):
         return Exit.USAGE
     if isinstance(error, OutsideError):
         return Exit.UNREACHABLE
@@ -78,7 +80,9 @@ def say_error(error: Exception, *, as_json: bool) -> Exit:
     else:
         message = f"unexpected error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     message = "\n".join(message.splitlines()[:3])
-    click.echo(f"convener: {message}", err=True)
-    if as_json and code in (Exit.DEFECT, Exit.USAGE):
-        print_json({"error": message})
+    with suppress(OSError, ValueError, AttributeError):  # there may be nobody left to tell
+        click.echo(f"convener: {message}", err=True)
+    if as_json:
+        with suppress(OSError, ValueError):
+            print_json({"error": message})
     return code

@@ -35,25 +35,29 @@ invite = "email"
 """
 
 
-def run_demo(*, keep: bool = False) -> int:
+def run_demo(*, keep: bool = False, story_on_stderr: bool = False) -> int:
     """The whole demo; the exit code of the first command that did not do as announced, else 0."""
     folder = Path(tempfile.mkdtemp(prefix="convener-demo-"))
     simulator = OnstreamSimulator(username="acme", password=PASSWORD)
     try:
         with serve_in_thread(simulator.app) as server:
             (folder / "convener.toml").write_text(CONFIGURATION.format(url=server.url, password=PASSWORD))
-            return _Demo(folder, simulator).play()
+            return _Demo(
+                folder, simulator, Console(stderr=story_on_stderr, highlight=False, markup=False, emoji=False)
+            ).play()
     finally:
         if not keep:
             shutil.rmtree(folder)
+        else:
+            sys.stderr.write(f"The demo's folder: {folder}\n")
 
 
 class _Demo:
-    def __init__(self, folder: Path, simulator: OnstreamSimulator) -> None:
+    def __init__(self, folder: Path, simulator: OnstreamSimulator, out: Console) -> None:
         self.folder = folder
         self.simulator = simulator
         self.now = datetime.now(UTC)
-        self.out = Console(highlight=False, markup=False, emoji=False)
+        self.out = out
 
     def play(self) -> int:
         self._tell("A calendar: a weekly series (one moved, one cancelled), a webinar in New York, a call.")
@@ -89,8 +93,17 @@ class _Demo:
         environment.pop("CONVENER_CONFIG", None)
         if self.out.is_terminal:
             environment["FORCE_COLOR"] = "1"
-        sys.stdout.flush()
-        done = subprocess.run(command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+        self.out.file.flush()
+        done = subprocess.run(  # noqa: S603
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=self.out.file,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
         asked = len(self.simulator.requests) - before
         self.out.print(Text(f"(exit {done.returncode}; the vendor got {asked} requests)", style="dim"))
         if done.returncode != expected:

@@ -37,6 +37,7 @@ async def serve(settings: Settings, log_format: Format) -> Exit:
         inside.log("daemon.started", routes=len(settings.routes))
         await stop.wait()
         scheduler.pause()
+        inside.stop("the service is stopping")
         async with one_at_a_time:  # the pass under way ends first
             scheduler.shutdown(wait=False)
         inside.log("daemon.stopped")

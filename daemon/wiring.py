@@ -34,7 +34,8 @@ class Installation:
     log: Log
     patience: float = ONE_SHOT_PATIENCE
     locked: bool = False
-    _sources: dict[str, Source] = field(default_factory=dict)
+    stopping: str = ""
+    _sources: dict[str, IcalSource] = field(default_factory=dict)
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _gates: dict[str, VendorGate] = field(default_factory=dict)
 
@@ -55,12 +56,20 @@ class Installation:
         """The vendor's gate of the present run."""
         if name not in self._gates:
             self._gates[name] = VendorGate(name, self.connector(name), self.clock, self.patience)
+            if self.stopping:
+                self._gates[name].stop(self.stopping)
         return self._gates[name]
 
     def new_run(self, vendor: str | None = None) -> None:
         """Open the gates again: what a vendor refused in one run is tried again in the next."""
         for name in [vendor] if vendor else list(self._gates):
             self._gates.pop(name, None)
+
+    def stop(self, why: str) -> None:
+        """Let no vendor call begin any more; the passes under way end with what they have."""
+        self.stopping = why
+        for gate in self._gates.values():
+            gate.stop(why)
 
     def route(self, name: str) -> Route:
         """The route of that name as the domain knows it."""
@@ -73,6 +82,7 @@ class Installation:
             behind=s.behind,
             invite=s.invite,
             declined=s.declined,
+            series=s.series,
             drift=s.drift,
             existing_link=s.existing_link,
             on_unsupported_update=s.on_unsupported_update,
@@ -115,6 +125,8 @@ class Installation:
         """Close all connections."""
         for connector in self._connectors.values():
             await connector.close()
+        for source in self._sources.values():
+            await source.close()
 
 
 @asynccontextmanager

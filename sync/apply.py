@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from itertools import groupby
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync.degrade import wish_digest
-from sync.effects import new_link, payload_of, recorded, vanished
+from sync.effects import failed, new_link, payload_of, recorded, vanished
 from sync.errors import Gone, OutsideError, Refused, UnknownOutcome
 from sync.gate import VendorGate
 from sync.ledger.records import Intent, Link, LinkState
@@ -19,12 +18,6 @@ from sync.plan import Action, Change, Result
 from sync.ports import Clock, Log, Unfindable
 from sync.route import Route
 from sync.settle import Outcome, Settler, with_vendor_ids
-
-QUARANTINE_AFTER = 5
-"""Failures of one meeting, with a vendor that answers otherwise, before it is set aside."""
-
-FIRST_BACKOFF = timedelta(seconds=30)
-LONGEST_BACKOFF = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -37,7 +30,6 @@ class Applier:
     settler: Settler
     clock: Clock
     log: Log
-    installation: str
     concurrency: int = 8
     on_step: Callable[[Change], None] = lambda _change: None
     links: dict[MeetingKey, Link] = field(default_factory=dict)
@@ -87,7 +79,7 @@ class Applier:
         return removed if removed.result is not Result.DONE else await self._write(change, Action.CREATE)
 
     async def _write(self, change: Change, action: Action, *, repeat: bool = False) -> Change:
-        link = self._link(change)
+        link = await self._link(change)
         try:
             if action in (Action.ROLE, Action.UNINVITE):
                 link = await self._with_ids(change, link)
@@ -138,7 +130,8 @@ class Applier:
         return recorded(intent, link)
 
     async def _record(self, change: Change, action: Action, intent: Intent, link: Link) -> None:
-        recovered = self._link(change).problem is not None
+        before = self.links.get(change.key)
+        recovered = before is not None and before.problem is not None
         await self.ledger.settle(intent, "done", self.clock.now(), link)
         self.links[change.key] = link
         self._log_done(change, action, link)
@@ -166,6 +159,8 @@ class Applier:
         self._say("intent.unsettled", change, action=action.value, reason=why)
         settled = await self.settler.settle(intent, link)
         self.links[change.key] = settled.link
+        if settled.outcome is Outcome.FOUND and action is Action.CREATE and not _as_wished(intent, settled.link):
+            return _marked(change, Result.DEFERRED, "adopted", "an earlier attempt was found; the next pass updates it")
         if settled.outcome is Outcome.FOUND:
             self._log_done(change, action, settled.link)
             return replace(change, result=Result.DONE, session=settled.link.session)
@@ -182,12 +177,15 @@ class Applier:
 
     async def _gone(self, change: Change, intent: Intent, link: Link) -> Change:
         """404 on a write: believed only when a look at the session confirms it."""
+        if not link.has_session:
+            await self.ledger.settle(intent, "no effect", self.clock.now())
+            return await self._failed(change, link, "the vendor answers 404 to a creation: is its address right?")
         try:
             session = await self.gate.call(lambda: self.gate.connector.get(str(link.session)))
         except OutsideError as error:
             await self.ledger.settle(intent, "no effect", self.clock.now())
             return await self._not_done(change, link, error)
-        if session is not None or not link.has_session:
+        if session is not None:
             await self.ledger.settle(intent, "no effect", self.clock.now())
             return await self._failed(change, link, "the vendor does not know what the step is about (404)")
         lost = vanished(link, repair=self.route.drift == "repair")
@@ -206,46 +204,40 @@ class Applier:
         return _marked(change, Result.DEFERRED, "vendor-trouble", str(error))
 
     async def _failed(self, change: Change, link: Link, why: str) -> Change:
-        now = self.clock.now()
-        attempts = link.attempts + 1
-        wait = min(FIRST_BACKOFF * 2 ** (attempts - 1), LONGEST_BACKOFF)
-        aside = attempts >= QUARANTINE_AFTER
-        digest = (
-            wish_digest(change.wish, self.gate.connector.capabilities) if change.wish else content_digest(change.key)
-        )
-        failed = replace(
-            link,
-            attempts=attempts,
-            retry_at=now + wait,
-            problem=why,
-            problem_digest=digest,
-            state=LinkState.QUARANTINED if aside else link.state,
-        )
-        await self._keep(change, failed)
-        if aside:
+        capabilities = self.gate.connector.capabilities
+        digest = wish_digest(change.wish, capabilities) if change.wish else content_digest(change.key)
+        worse = failed(link, why, digest, self.clock.now())
+        await self._keep(change, worse)
+        if worse.state is LinkState.QUARANTINED:
             self._say("meeting.quarantined", change, reason=why)
-        elif attempts == 1:
-            self._say("meeting.failed", change, action=change.action.value, attempt=attempts, reason=why)
+        elif worse.attempts == 1:
+            self._say("meeting.failed", change, action=change.action.value, attempt=worse.attempts, reason=why)
         return _marked(change, Result.FAILED, "failed", why)
 
     async def _keep(self, change: Change, link: Link) -> None:
         await self.ledger.save_link(link, self.clock.now())
         self.links[change.key] = link
 
-    def _link(self, change: Change) -> Link:
+    async def _link(self, change: Change) -> Link:
+        """The link that the step works on; a new one, or an old one made ready, when there is no session."""
         link = self.links.get(change.key)
         if link is not None and (link.has_session or change.wish is None):
             return link
         if change.wish is None:
             raise ValueError("a step without a session needs a wish")
-        fresh = new_link(change, change.wish, self.route.name, self.route.vendor, self._marker(change.key))
+        marker = (link.marker if link else "") or await self.ledger.new_marker(self.route.name, change.key)
+        fresh = new_link(change, change.wish, self.route.name, self.route.vendor, marker)
         if link is None:
             return fresh
         state = LinkState.PENDING if link.state is LinkState.CANCELLED else link.state
-        return replace(link, state=state, session=None, title=fresh.title, start=fresh.start, end=fresh.end)
-
-    def _marker(self, key: MeetingKey) -> str:
-        return f"convener/{self.installation}/{content_digest(self.route.name, key)}"
+        return replace(
+            fresh,
+            state=state,
+            attempts=link.attempts,
+            retry_at=link.retry_at,
+            problem=link.problem,
+            problem_digest=link.problem_digest,
+        )
 
     def _log_done(self, change: Change, action: Action, link: Link) -> None:
         event = {
@@ -265,6 +257,13 @@ class Applier:
 
     def _say(self, event: str, change: Change, **fields: object) -> None:
         self.log(event, route=self.route.name, vendor=self.route.vendor, key=str(change.key), **fields)
+
+
+def _as_wished(intent: Intent, link: Link) -> bool:
+    """Whether an adopted session shows what this very attempt sent."""
+    sent = {email: role for email, _, role in intent.payload.get("people", ())}
+    have = {person.email: person.role.value for person in link.invitees}
+    return dict(link.applied) == intent.payload["fields"] and have == sent
 
 
 def _marked(change: Change, result: Result, code: str, message: str) -> Change:

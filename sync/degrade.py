@@ -24,6 +24,8 @@ def degrade(meeting: Meeting, capabilities: Capabilities, route: Route) -> Meeti
         findings.append(
             Finding("field-unsupported", f"the vendor stores no {' and no '.join(lost)}: only the calendar shows it")
         )
+    if route.series == "room" and capabilities.session != "room" and meeting.key.recurrence_id is not None:
+        findings.append(Finding("series-unsupported", "this vendor has no rooms: each occurrence gets its own session"))
     if route.invite == "email" and participants and not capabilities.vendor_mail:
         findings.append(Finding("mail-unsupported", "this vendor cannot mail: the participants get no invitation"))
     return replace(meeting, title=title, start=start, end=end, participants=participants, findings=tuple(findings))

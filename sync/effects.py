@@ -6,13 +6,19 @@ one that finds it after a crash.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync.degrade import held_fields, instant_text
 from sync.ledger.records import Intent, Link, LinkState, Registered
-from sync.model import Capabilities, Meeting, Participant, Role
+from sync.model import Capabilities, Meeting, Participant, Role, content_digest
 from sync.plan import Action, Change
+
+QUARANTINE_AFTER = 5
+"""Failures of one meeting, with a vendor that answers otherwise, before it is set aside."""
+
+FIRST_BACKOFF = timedelta(seconds=30)
+LONGEST_BACKOFF = timedelta(hours=1)
 
 
 def payload_of(change: Change, action: Action, capabilities: Capabilities, *, mail: bool) -> dict[str, Any]:
@@ -58,6 +64,20 @@ def recorded(intent: Intent, link: Link, *, session: str | None = None, ref: str
 def settled(link: Link) -> Link:
     """The link without its troubles."""
     return replace(link, attempts=0, retry_at=None, problem=None, problem_digest=None)
+
+
+def failed(link: Link, why: str, digest: str, now: datetime) -> Link:
+    """The link after one more failure of its own: tried again later, and set aside after QUARANTINE_AFTER of them."""
+    attempts = link.attempts + 1
+    wait = min(FIRST_BACKOFF * 2 ** (attempts - 1), LONGEST_BACKOFF)
+    state = LinkState.QUARANTINED if attempts >= QUARANTINE_AFTER else link.state
+    return replace(link, attempts=attempts, retry_at=now + wait, problem=why, problem_digest=digest, state=state)
+
+
+def payload_digest(payload: Mapping[str, Any]) -> str:
+    """Digest of the wish behind an intent, equal to `degrade.wish_digest` of it."""
+    people = [tuple(person) for person in payload.get("people", ())]
+    return content_digest(sorted(payload.get("fields", {}).items()), people)
 
 
 def vanished(link: Link, *, repair: bool) -> Link:

@@ -85,7 +85,9 @@ class VendorGate:
             except CredentialsRefused as error:
                 self._halt("refused", str(error))
                 raise
-            except (Unreachable, UnknownOutcome) as error:
+            except UnknownOutcome:
+                raise  # one meeting's trouble, until the look that follows fails as well
+            except Unreachable as error:
                 self._failures += 1
                 self._last_failure = str(error)
                 if self._failures >= FAILURES_BEFORE_HALT:
@@ -95,6 +97,10 @@ class VendorGate:
                 self.answered = True
                 self._failures = 0
                 return result
+
+    def stop(self, why: str) -> None:
+        """Let no further call begin; those under way go on. Nothing is held against the vendor."""
+        self.halted = self.halted or why
 
     def _halt(self, trouble: Trouble, why: str) -> None:
         if self.halted is None:

@@ -93,7 +93,7 @@ class Reconciler:
         """The keys whose earlier calls still have an unknown outcome, after looking (unless nothing may be written)."""
         if options.writes:
             return await settler.settle_all({str(key): link for key, link in (await self._links()).items()})
-        return frozenset(intent.key for intent in await self.ledger.open_intents(self.route.name))
+        return frozenset(intent.key for intent in await self.ledger.undecided(self.route.name))
 
     async def _read(self, links: Mapping[MeetingKey, Link], options: Options) -> Snapshot:
         now = self.clock.now()
@@ -146,7 +146,6 @@ class Reconciler:
             settler,
             self.clock,
             self.log,
-            await self.ledger.installation(),
             self.concurrency,
             options.on_step,
             dict(links),
@@ -198,7 +197,7 @@ class Reconciler:
         left: Mapping[MeetingKey, Finding],
     ) -> RouteReport:
         links = (await self._links()).values()
-        open_keys = {intent.key for intent in await self.ledger.open_intents(self.route.name)}
+        open_keys = {intent.key for intent in await self.ledger.undecided(self.route.name)}
         aside = {str(link.key) for link in links if link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)}
         return RouteReport(
             route=self.route.name,

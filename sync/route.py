@@ -44,6 +44,7 @@ class Route:
     behind: timedelta = timedelta(days=1)
     invite: Literal["register", "email", "none"] = "register"
     declined: Literal["skip", "keep"] = "skip"
+    series: Literal["occurrences", "room"] = "occurrences"
     drift: Literal["repair", "report"] = "repair"
     existing_link: Literal["skip", "add"] = "skip"
     on_unsupported_update: Literal["keep", "replace"] = "keep"

@@ -4,21 +4,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 
-from sync.degrade import instant_text
-from sync.effects import recorded, vanished
+from sync.effects import failed, payload_digest, recorded, vanished
 from sync.errors import OutsideError
 from sync.gate import VendorGate
 from sync.ledger.records import Intent, Link, LinkState, Registered
 from sync.ledger.store import Ledger
-from sync.model import Invitee, Session
+from sync.model import Invitee
 from sync.plan import Action
 from sync.ports import Clock, Log, Unfindable
 from sync.route import Route
+from sync.search import DOUBLE, Search, shown_fields
 
-DOUBLE = "double"
-"""Action of an intent that removes one of several sessions with the same marker."""
+WATCH = "watch"
+"""Action of an intent that is not about a call, but about a late effect of one that was taken for absent."""
 
 
 class Outcome(StrEnum):
@@ -56,6 +55,7 @@ class Settler:
         self._clock = clock
         self._log = log
         self._settle_after = settle_after
+        self._search = Search(ledger, gate, clock, log)
 
     async def settle_all(self, links: Mapping[str, Link]) -> frozenset[str]:
         """Settle what earlier runs left open; the keys (as text) that stay open."""
@@ -64,21 +64,46 @@ class Settler:
             link = links.get(intent.key)
             if link is None:  # forgotten by a person meanwhile
                 await self._ledger.settle(intent, "forgotten", self._clock.now())
-            elif (await self.settle(intent, await self._fresh(link))).outcome is Outcome.LATER:
+            elif intent.action == WATCH:
+                await self._watch(intent, await self._fresh(link))
+            elif (await self.settle(intent, await self._fresh(link), waited=True)).outcome is Outcome.LATER:
                 unsettled.add(intent.key)
         return frozenset(unsettled)
 
-    async def settle(self, intent: Intent, link: Link) -> Settled:
-        """Look at the vendor for one intent's effect and record what is found."""
+    async def settle(self, intent: Intent, link: Link, *, waited: bool = False) -> Settled:
+        """Look at the vendor for one intent's effect and record what is found.
+
+        With `waited`, a thing that was to be made and is absent counts as a failure of its meeting: the pass that
+        tried could not tell yet.
+        """
         try:
             settled = await self._look(intent, link)
         except OutsideError as error:
             # A look-up that failed or was cut short is not "absent": the intent stays open.
             settled = Settled(Outcome.LATER, link, str(error))
-        if settled.outcome is not Outcome.LATER:
-            await self._ledger.settle(intent, settled.outcome, self._clock.now(), settled.link)
-            self._say("intent.settled", intent, outcome=settled.outcome.value)
+        now = self._clock.now()
+        if settled.outcome is Outcome.LATER:
+            return settled
+        if settled.outcome is Outcome.ABSENT and waited and intent.looked_at is not None:
+            why = f"the vendor did not carry out the {intent.action}"
+            settled = replace(settled, link=failed(settled.link, why, payload_digest(intent.payload), now))
+        await self._ledger.settle(intent, settled.outcome, now, settled.link)
+        if settled.outcome is Outcome.ABSENT and intent.action == Action.CREATE:
+            # It may take effect all the same, after any time that one is willing to wait.
+            await self._ledger.open_intent(settled.link, WATCH, now, payload=intent.payload)
+        self._say("intent.settled", intent, outcome=settled.outcome.value)
         return settled
+
+    async def _watch(self, intent: Intent, link: Link) -> None:
+        """Look once more for a creation that was taken for absent; a late one is adopted, or removed as a double."""
+        now = self._clock.now()
+        if now < intent.opened_at + self._settle_after:
+            return
+        try:
+            found = await self._search.find(intent, link)
+        except OutsideError:
+            return  # the gate has noted it; the watch stays open
+        await self._ledger.settle(intent, "watched", now, found if isinstance(found, Link) else None)
 
     async def _look(self, intent: Intent, link: Link) -> Settled:
         match intent.action:
@@ -112,18 +137,12 @@ class Settler:
         return found
 
     async def _find_session(self, intent: Intent, link: Link) -> Settled | None:
-        found = await self._gate.call(lambda: self._gate.connector.find(intent.marker))
+        found = await self._search.find(intent, link)
         if isinstance(found, Unfindable):
-            return self._unfindable(link, found, repeatable=not intent.payload.get("repeat"))
-        # A moved series hands sessions on under their old markers: those of other meetings are not this one's.
-        taken = await self._ledger.sessions_of_others(intent.vendor, link)
-        found = tuple(session for session in found if session.ref not in taken)
-        if not found:
-            return None
-        kept = next((s for s in found if s.ref == link.session), found[0])
-        await self._remove_doubles(link, [s for s in found if s is not kept])
-        self._say("session.adopted", intent, session=kept.ref)
-        return Settled(Outcome.FOUND, recorded(intent, link, session=kept.ref))
+            # Only where nothing of ours can ever be found again is one repeat better than asking a person.
+            orphan_is_harmless = self._gate.connector.capabilities.marker == "none"
+            return self._unfindable(link, found, repeatable=orphan_is_harmless and not intent.payload.get("repeat"))
+        return Settled(Outcome.FOUND, found) if found else None
 
     async def _find_invitee(self, intent: Intent, link: Link) -> Settled | None:
         listed = await self._invitees(intent)
@@ -174,14 +193,6 @@ class Settler:
         doubt = replace(link, state=LinkState.IN_DOUBT, problem=f"its making has an unknown outcome: {answer.why}")
         return Settled(Outcome.IN_DOUBT, doubt, answer.why)
 
-    async def _remove_doubles(self, link: Link, doubles: list[Session]) -> None:
-        """Late effects made several sessions with our marker: they are ours, one stays."""
-        for ref in [double.ref for double in doubles]:
-            intent = await self._ledger.open_intent(link, DOUBLE, self._clock.now(), payload={"double": ref})
-            await self._gate.call(partial(self._gate.connector.delete, ref))
-            await self._ledger.settle(intent, "removed", self._clock.now())
-            self._say("session.deleted", intent, session=ref, reason="a late double of ours")
-
     async def _fresh(self, link: Link) -> Link:
         """The link as it is now: settling one intent may have changed what the next one builds on."""
         rows = await self._ledger.links(self._route.name, str(link.key))
@@ -192,18 +203,6 @@ class Settler:
         if event.startswith("intent."):
             common["action"] = intent.action
         self._log(event, **common, **fields)
-
-
-def shown_fields(session: Session) -> dict[str, str]:
-    """The fields that the vendor shows for a session, in the ledger's text form."""
-    shown = {}
-    if session.title is not None:
-        shown["title"] = session.title
-    if session.start is not None:
-        shown["start"] = instant_text(session.start)
-    if session.end is not None:
-        shown["end"] = instant_text(session.end)
-    return shown
 
 
 def with_vendor_ids(known: tuple[Registered, ...], listed: tuple[Invitee, ...]) -> tuple[Registered, ...]:

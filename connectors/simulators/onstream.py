@@ -23,15 +23,16 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.simulators.faults import Faults
-from connectors.simulators.onstream_account import Account, Mail, Options, SimInvitee, SimSession
+from connectors.simulators.onstream_account import Account
 from connectors.simulators.onstream_format import Problem, Target, authorized, body_params, rendered, wanted_format
+from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimSession
 from connectors.simulators.stage import Logged, Reply, Request, Stage
 
 VERSIONS = ("1", "2")
 
 
 class OnstreamSimulator:
-    """The server with one account; `options` are the fields of `onstream_account.Options`.
+    """The server with one account; `options` are the fields of `onstream_state.Options`.
 
     Everything public may be used from any thread while it is being served.
     """

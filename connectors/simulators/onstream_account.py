@@ -7,78 +7,16 @@ takes the parameters, gives what the answer shows and raises Problem for everyth
 import html
 import json
 import secrets
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from connectors.simulators import onstream_rules as rules
 from connectors.simulators.onstream_format import Problem, integer, text, truth
 from connectors.simulators.onstream_rules import GROUPS, Params
+from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimSession
 
 Done = tuple[int, str]
 """What a write answers: an id and a message."""
-
-
-@dataclass
-class SimInvitee:
-    """One entry of a session's list of people."""
-
-    id: int
-    email: str
-    first_name: str
-    last_name: str
-    role: int
-    personal_session_link: str
-
-
-@dataclass
-class SimSession:
-    """One session as the server keeps it; `start_time` is wall time in the account's zone."""
-
-    topic: str
-    duration: int
-    start_time: str
-    timezone: str
-    id: int = 0
-    key: str = ""
-    friendly_url: str | None = None
-    password: str | None = None
-    custom_data: dict[str, str] = field(default_factory=dict)
-    invitees: list[SimInvitee] = field(default_factory=list)
-    files: list[int] = field(default_factory=list)
-    foreign: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One mail that the server sent; `kind` names the call that caused it ("PUT session", "POST invitee", …)."""
-
-    email: str
-    kind: str
-    session: int
-
-
-@dataclass
-class Options:
-    """How this server behaves where real ones may differ; may be changed while it runs.
-
-    `max_count` caps the rows of a page whatever the client asks for. `list_custom_data` false leaves
-    custom_data out of lists. `escape_topics` gives topics back entity-encoded. `duplicate_invitee` says what a
-    second invitation of an address does. `gone_status` is the answer for deleted sessions. `shape` and
-    `custom_shape` pick among the JSON shapes that are seen. `timezone` is the account's zone code.
-    `authenticated` is what authverify says. `paging` false ignores the offset.
-    """
-
-    max_count: int | None = None
-    list_custom_data: bool = True
-    escape_topics: bool = False
-    duplicate_invitee: Literal["second", "same", "conflict"] = "second"
-    gone_status: int = 404
-    shape: Literal["list", "sessions", "sessions.session", "session", "bare"] = "list"
-    custom_shape: Literal["object", "list", "text"] = "object"
-    timezone: str = "UTC"
-    authenticated: Any = 1
-    paging: bool = True
 
 
 class Account:
@@ -146,6 +84,8 @@ class Account:
                 raise Problem(400, f"{name} is required")
         fields = self._session_fields(params, None)
         people = rules.people(params.get("invited_participants"))
+        if self.options.choke_on and self.options.choke_on in fields["topic"]:
+            raise Problem(500)
         one = self.add(SimSession(**{"timezone": self.options.timezone, **fields}))
         self._invite_all(one, people, "PUT session")
         return one.id, "Session added"
@@ -208,7 +148,7 @@ class Account:
             custom = [custom] if custom else []
         elif self.options.custom_shape == "text":
             custom = json.dumps(custom)
-        return {
+        row = {
             "id": one.id,
             "topic": html.escape(one.topic) if self.options.escape_topics else one.topic,
             "start_time": one.start_time,
@@ -219,6 +159,9 @@ class Account:
             "session_link": f"{self._base}/{quote(self.username)}/{quote(one.friendly_url or one.key)}",
             "custom_data": custom,
         }
+        if not self.options.show_custom_data:
+            del row["custom_data"]
+        return row
 
     # People
 

@@ -37,15 +37,23 @@ def serve_in_thread(app: Any) -> Iterator[Served]:
             thread.join()
 
 
-def run_forever(app: Any, host: str, port: int) -> None:
-    """Serve in the foreground until SIGINT or SIGTERM. Raises ValueError unless `host` is a loopback address."""
+@contextlib.contextmanager
+def loopback_port(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket; port 0 takes a free one. Raises ValueError unless `host` is a loopback address, and
+    OSError when the port is taken."""
     if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"{host}: a stand-in is served on a loopback address only")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listener:
+        yield listener
+
+
+def run_forever(app: Any, listener: socket.socket) -> None:
+    """Serve in the foreground until SIGINT or SIGTERM; requests still under way then get a second."""
     config = _config(app)
-    config.host, config.port = host, port
     config.timeout_graceful_shutdown = 1
     with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on when it has stopped
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _config(app: Any) -> uvicorn.Config:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from connectors.http import Answer, Wire, place, raise_for_status
+from connectors.answers import Answer, place, raise_for_status
+from connectors.http import Wire
 from connectors.vendors import onstream_wire as wire_format
 from connectors.vendors.onstream_wire import Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable

@@ -92,7 +92,7 @@ async def explain(context: Context, key: str) -> Exit:
             raise ConfigurationError(f'no route reads a source called "{meeting.source}"')
         reports = [await inside.reconciler(name).run(Options(mode="plan")) for name in names]
         known = {link.route: link for link in await inside.ledger.links(key=key)}
-        opened = {name: [i for i in await inside.ledger.open_intents(name) if i.key == key] for name in names}
+        opened = {name: [i for i in await inside.ledger.undecided(name) if i.key == key] for name in names}
         now = inside.clock.now()
     rows = []
     for report in reports:
@@ -113,7 +113,7 @@ async def explain(context: Context, key: str) -> Exit:
     else:
         for row in rows:
             _show_explanation(context, key, row)
-    return Exit.DONE
+    return worst(report.exit() for report in reports)
 
 
 def _verdict(report: RouteReport, key: str, link: Link | None) -> str:
@@ -179,7 +179,7 @@ async def _status(inside: Installation, name: str) -> dict[str, Any]:
         "held_reason": last.reason if last else None,
         "source_problem": source.problem,
         "vendor_problem": vendor.problem,
-        "open_intents": len(await inside.ledger.open_intents(name)),
+        "open_intents": len(await inside.ledger.undecided(name)),
         "meetings": {
             name: states[name] for name in ("pending", "live", "ended", "cancelled", "quarantined", "in_doubt")
         },

@@ -1,6 +1,5 @@
 """retry, adopt, forget and db: what a person does by hand."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +10,12 @@ from daemon.database import revisions, upgrade
 from daemon.wiring import Installation, installation
 from sync.effects import settled
 from sync.errors import ConfigurationError
-from sync.ledger.records import Link, LinkState, Registered
+from sync.ledger.records import Link, LinkState
 from sync.ledger.store import make_engine
-from sync.model import Invitee, MeetingKey, Role, content_digest
+from sync.model import MeetingKey
 from sync.ports import Unfindable
 from sync.report import Exit
-from sync.settle import shown_fields
+from sync.search import registered_as, shown_fields
 
 
 @click.command()
@@ -56,18 +55,23 @@ async def adopt(context: Context, key: str, ref: str, route: str | None) -> Exit
         people = () if isinstance(listed, Unfindable) else listed
         now = inside.clock.now()
         known = {link.route: link for link in await inside.ledger.links(key=key)}.get(name)
-        marker = f"convener/{await inside.ledger.installation()}/{content_digest(name, meeting)}"
-        base = known or Link(name, meeting, vendor, marker, LinkState.LIVE, ref, "", now, now, None, {})
+        if known is not None and known.has_session and known.session != ref:
+            raise ConfigurationError(
+                f"{key} has session {known.session} already; `convener forget '{key}'` lets go of it"
+            )
+        # It does not carry a marker of ours: "" says so, and keeps it from vouching for a search.
+        base = known or Link(name, meeting, vendor, "", LinkState.LIVE, ref, "", now, now, None, {})
         link = replace(
             settled(base),
             state=LinkState.LIVE,
             session=ref,
+            marker="" if base.session != ref else base.marker,
             title=session.title or base.title,
             start=session.start or base.start,
             end=session.end or base.end,
             join_url=session.join_url,
             applied=shown_fields(session),
-            invitees=_registered(people),
+            invitees=registered_as(people),
         )
         for intent in await inside.ledger.open_intents(name):
             if intent.key == key:
@@ -130,11 +134,6 @@ async def _schema(context: Context, *, run: bool) -> Exit:
         await engine.dispose()
     _say(context, {"current": here, "newest": newest}, f"schema {here or '(empty)'}, newest {newest}")
     return Exit.DONE
-
-
-def _registered(people: Iterable[Invitee]) -> tuple[Registered, ...]:
-    by_email = {p.email.lower(): p for p in people}
-    return tuple(Registered(email, p.name, p.role or Role.PARTICIPANT, p.ref) for email, p in by_email.items())
 
 
 async def _links(inside: Installation, key: str) -> list[Link]:

@@ -1,6 +1,7 @@
 """plan, reconcile and run: the passes."""
 
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,9 @@ def _show(context: Context, reports: list[RouteReport], code: Exit) -> None:
 def _save(path: Path, reports: list[RouteReport]) -> None:
     steps = {r.route: {"digest": r.digest, "steps": sorted(c.identity for c in r.changes)} for r in reports}
     try:
-        path.write_text(json.dumps({"convener_plan": PLAN_FORMAT, "routes": steps}, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps({"convener_plan": PLAN_FORMAT, "routes": steps}, indent=2) + "\n"
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be written: {error.strerror}") from error
 

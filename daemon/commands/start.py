@@ -1,11 +1,13 @@
 """init, simulate and demo: for the first hour with convener."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from daemon.console import Context, command
+from daemon.console import Context, command, print_json
 from sync.errors import ConfigurationError
 from sync.report import Exit
 
@@ -66,26 +68,50 @@ async def init(context: Context) -> Exit:
     return Exit.DONE
 
 
+def plain(function: Callable[..., None]) -> Callable[..., None]:
+    """The common options for commands that need no configuration and no log."""
+    function = click.option("--config", "-c", metavar="FILE", expose_value=False, help="Accepted; not used.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(function)
+
+
 @click.command()
 @click.argument("vendor", type=click.Choice(["onstream"]))
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8480, show_default=True, type=int, help="0 takes a free one.")
 @click.option("--username", default="acme", show_default=True)
 @click.option("--password", default="secret", show_default=True)
-def simulate(vendor: str, host: str, port: int, username: str, password: str) -> None:
+@plain
+def simulate(vendor: str, host: str, port: int, username: str, password: str, as_json: bool) -> None:
     """Run a stand-in server of a vendor, for trying a configuration without an account."""
     # Imported here: the service path never loads a simulator.
     from connectors.simulators.onstream import OnstreamSimulator
-    from connectors.simulators.serve import run_forever
+    from connectors.simulators.serve import loopback_port, run_forever
 
-    click.echo(f"{vendor} stand-in for user {username}; Ctrl-C ends it", err=True)
-    run_forever(OnstreamSimulator(username=username, password=password).app, host, port)
+    try:
+        with loopback_port(host, port) as listener:
+            url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+            if as_json:
+                print_json({"vendor": vendor, "url": url, "username": username})
+            else:
+                click.echo(f"{vendor} stand-in at {url} for user {username}; Ctrl-C ends it")
+            sys.stdout.flush()
+            run_forever(OnstreamSimulator(username=username, password=password).app, listener)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(
+            f"port {port} of {host} cannot be used: {getattr(error, 'strerror', error)}"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the demo's folder.")
-def demo(keep: bool) -> None:
+@plain
+def demo(keep: bool, as_json: bool) -> None:
     """See it work in a minute: a calendar, a stand-in vendor, and everything convener does between them."""
     from daemon.demo import run_demo
 
-    raise SystemExit(run_demo(keep=keep))
+    code = run_demo(keep=keep, story_on_stderr=as_json)
+    if as_json:
+        print_json({"exit": code})
+    raise SystemExit(code)

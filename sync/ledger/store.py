@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from sync.ledger import tables as t
 from sync.ledger.records import Intent, Link, LinkState, Registered, Run, SourceState, VendorState
-from sync.model import MeetingKey, Role, parse_recurrence, recurrence_text
+from sync.model import MeetingKey, Role, content_digest, parse_recurrence, recurrence_text
 
 
 def make_engine(url: str) -> AsyncEngine:
@@ -64,6 +64,11 @@ class Ledger:
                 known = secrets.token_hex(6)
                 await connection.execute(insert(t.meta).values(name="installation", value=known))
             return str(known)
+
+    async def new_marker(self, route: str, key: MeetingKey) -> str:
+        """A marker for a session to be made: ours by the installation's name, this meeting's by route and key, and
+        never the same again after a person made us forget the meeting. At most 64 characters."""
+        return f"convener/{await self.installation()}/{content_digest(route, key)}/{secrets.token_hex(4)}"
 
     # -- links ---------------------------------------------------------------------------------------------
 
@@ -119,6 +124,13 @@ class Ledger:
         rows = await self._all(select(t.links.c.session).where(t.links.c.vendor == vendor, other, *held))
         return frozenset(row.session for row in rows)
 
+    async def witnesses(self, link: Link, number: int) -> list[tuple[str, str]]:
+        """Marker and session of the newest other sessions that this installation made at the link's vendor."""
+        other = (t.links.c.key != str(link.key)) | (t.links.c.route != link.route)
+        held = (t.links.c.session.is_not(None), t.links.c.state == LinkState.LIVE.value, t.links.c.marker != "")
+        query = select(t.links.c.marker, t.links.c.session).where(t.links.c.vendor == link.vendor, other, *held)
+        return [tuple(row) for row in await self._all(query.order_by(t.links.c.created_at.desc()).limit(number))]
+
     # -- intents -------------------------------------------------------------------------------------------
 
     async def open_intent(
@@ -162,6 +174,10 @@ class Ledger:
         """The intents of a route without an outcome, oldest first."""
         query = select(t.intents).where(t.intents.c.route == route, t.intents.c.settled_at.is_(None))
         return [_intent(row) for row in await self._all(query.order_by(t.intents.c.id))]
+
+    async def undecided(self, route: str) -> list[Intent]:
+        """The open intents that keep a meeting waiting (all but those that watch for late effects)."""
+        return [intent for intent in await self.open_intents(route) if intent.action != "watch"]
 
     async def looked(self, intent: Intent, now: datetime) -> None:
         """Remember that the vendor was looked at once and the effect was not there."""

@@ -38,11 +38,7 @@ UNREADABLE = {
     "500 with an empty calendar": answer(EMPTIED, 500),
     "502 with HTML": answer(b"<html>Bad gateway</html>", 502),
     "503": answer(b"", 503),
-    "a gzip stream cut in the middle with a length that fits": answer(ZIPPED[: len(ZIPPED) // 2], headers=GZIP),
-    "gzip without its last byte": answer(ZIPPED[:-1], headers=GZIP),
     "gzip declared, plain sent": answer(WHOLE, headers=GZIP),
-    "a body shorter than its length": answer(HALF, length=len(WHOLE)),
-    "a reset in the middle": answer(HALF, length=len(WHOLE), reset=True),
     "a redirect to itself": answer(b"", 302, {"Location": "/sales.ics"}),
     "a redirect to a file": answer(b"", 302, {"Location": "file:///etc/hostname"}),
     "a partial answer that nobody asked for": answer(HALF, 206),
@@ -50,6 +46,10 @@ UNREADABLE = {
 }
 
 PARTIAL = {
+    "a gzip stream cut in the middle with a length that fits": answer(ZIPPED[: len(ZIPPED) // 2], headers=GZIP),
+    "gzip without its last byte": answer(ZIPPED[:-1], headers=GZIP),
+    "a body shorter than its length": answer(HALF, length=len(WHOLE)),
+    "a reset in the middle": answer(HALF, length=len(WHOLE), reset=True),
     "a close-delimited body cut in the middle": answer(HALF, length=None),
     "the last line missing": answer(WHOLE.replace(b"END:VCALENDAR\r\n", b"")),
     "the last line cut": answer(WHOLE[:-5]),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connectors.answers import CutBody
 from sync.errors import CredentialsRefused, Gone, OutsideError, RateLimited, Refused, UnknownOutcome, Unreachable
 from sync.gate import FAILURES_BEFORE_HALT, SHORT_WAITS, Halted, VendorGate
 from tests.clock import ManualClock
@@ -78,7 +79,7 @@ async def test_once_the_vendor_answered_calls_go_side_by_side(gate: VendorGate) 
         assert await asyncio.gather(*(gate.call(meet) for _ in range(4))) == ["met"] * 4
 
 
-@pytest.mark.parametrize("error", [Unreachable("down"), UnknownOutcome("reset")])
+@pytest.mark.parametrize("error", [Unreachable("down"), CutBody("half")])
 async def test_failures_in_a_row_halt_and_an_answer_between_them_forgives(
     gate: VendorGate, error: OutsideError
 ) -> None:
@@ -94,7 +95,7 @@ async def test_failures_in_a_row_halt_and_an_answer_between_them_forgives(
     assert gate.trouble == "unreachable"
 
 
-@pytest.mark.parametrize("error", [Refused("no", 400), Gone("not there", 404)])
+@pytest.mark.parametrize("error", [Refused("no", 400), Gone("not there", 404), UnknownOutcome("reset")])
 async def test_a_refusal_is_the_meetings_fault_and_not_the_vendors(gate: VendorGate, error: OutsideError) -> None:
     vendor = Vendor(*[error] * 10)
     answers = [await attempt(gate, vendor) for _ in range(11)]

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors import http
-from connectors.http import Answer, BodyTooLarge, CutBody, Wire, decompress, is_public, place, retry_after
+from connectors import answers, http
+from connectors.answers import Answer, BodyTooLarge, CutBody, decompress, place, retry_after
+from connectors.http import Wire, is_public
 from sync.errors import (
     CredentialsRefused,
     Gone,
@@ -279,14 +280,14 @@ async def test_requests_keep_to_the_rate() -> None:
         ("7", 7),
         ("0", 0),
         ("-5", 0),
-        ("1e9", http.MAX_RETRY_AFTER),
-        ("inf", http.MAX_RETRY_AFTER),
-        ("nan", http.DEFAULT_RETRY_AFTER),
-        ("", http.DEFAULT_RETRY_AFTER),
-        ("soon", http.DEFAULT_RETRY_AFTER),
+        ("1e9", answers.MAX_RETRY_AFTER),
+        ("inf", answers.MAX_RETRY_AFTER),
+        ("nan", answers.DEFAULT_RETRY_AFTER),
+        ("", answers.DEFAULT_RETRY_AFTER),
+        ("soon", answers.DEFAULT_RETRY_AFTER),
         ("Tue, 01 Dec 2026 12:01:30 GMT", 90),
         ("Tue, 01 Dec 2026 11:00:00 GMT", 0),
-        ("Tue, 01 Dec 2026 12:01:30 -0000", http.DEFAULT_RETRY_AFTER),
+        ("Tue, 01 Dec 2026 12:01:30 -0000", answers.DEFAULT_RETRY_AFTER),
     ],
 )
 def test_retry_after_in_seconds_and_as_a_date_on_the_servers_clock(value: str, seconds: float) -> None:

@@ -21,6 +21,9 @@ from connectors.sources.ical.values import (
 from connectors.sources.ical.zones import Zones
 from sync.model import Participant, content_digest
 
+MADE_UP = "no-uid-"
+"""How a UID begins that we made for an entry without one."""
+
 _WHEN = frozenset({"DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "EXRULE", "RDATE", "EXDATE"})
 _WHAT = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "CATEGORIES", "STATUS", "URL", "CONFERENCE"})
 _WHO = frozenset({"ATTENDEE", "ORGANIZER"})
@@ -84,7 +87,7 @@ class Entry:
 def synthetic_uid(raw: bytes) -> str:
     """A stable UID for an entry without one, from what makes it recognisable."""
     lines = sorted((line.name, line.value.strip()) for line in read_lines(raw, _IDENTITY))
-    return "no-uid-" + content_digest(*lines)
+    return MADE_UP + content_digest(*lines)
 
 
 def read_entry(raw: bytes, context: Context) -> Entry:

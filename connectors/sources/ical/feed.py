@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from connectors.sources.ical.entry import Context, synthetic_uid
+from connectors.sources.ical.entry import MADE_UP, Context, synthetic_uid
 from connectors.sources.ical.group import BadEntry, Group, Wanted, meetings_of, read_group
 from connectors.sources.ical.lines import Line, read_lines
 from connectors.sources.ical.rules import Budget
@@ -181,7 +181,8 @@ class _Pass:
         for block, uid, reason in sorted(self._rejected, key=lambda item: item[0].begin):
             line += self._feed.text.count(b"\n", at + 1, block.begin + 1)
             at = block.begin
-            found.append(Rejected(uid, line, reason))
+            # A UID of our own making is none that anybody knows: which session it costs cannot be told.
+            found.append(Rejected(None if uid and uid.startswith(MADE_UP) else uid, line, reason))
         return found
 
 

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from connectors.http import Answer, Wire, place
+from connectors.answers import Answer, CutBody, place
+from connectors.http import Wire
 from connectors.sources.ical.cursor import Kept, pack, unpack
 from connectors.sources.ical.feed import Reader
 from connectors.sources.ical.settings import IcalSettings, locate
@@ -22,7 +23,8 @@ MAX_BYTES = 100 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """A body as it came, or `reason` why there is none. `kept` is set when the server said: unchanged (304)."""
+    """A body as it came, or `reason` why there is none. `kept` is set when the server said: unchanged (304);
+    `cut` says how it broke off when it did."""
 
     raw: bytes = field(default=b"", repr=False)
     charset: str = ""
@@ -31,6 +33,7 @@ class _Body:
     kept: Kept | None = field(default=None, repr=False)
     reason: str = ""
     refused: bool = False
+    cut: str = ""
 
 
 class IcalSource:
@@ -84,7 +87,9 @@ class IcalSource:
         try:
             feed = scan(text)
         except Unreadable as error:
-            return self._unreadable(window, str(error))
+            return self._unreadable(window, body.cut or str(error))
+        if body.cut:
+            feed = replace(feed, defect=body.cut)
         sizes = self._sizes(kept) if feed.defect else None
         reading = self._reader.read(feed, window, known, sizes)
         unchanged, next_cursor = False, None
@@ -142,6 +147,8 @@ class IcalSource:
             answer = await self._ask(kept)
             if answer.status == 304 and kept is None:
                 answer = await self._ask(None)
+        except CutBody as error:
+            return _broken(error)
         except OutsideError as error:
             return _Body(reason=_short(str(error)), refused=isinstance(error, CredentialsRefused))
         if answer.status == 304 and kept is not None:
@@ -177,6 +184,14 @@ class IcalSource:
         if len(raw) > self._max_bytes:
             return _Body(reason=f"the file is larger than {self._max_bytes} bytes")
         return _Body(raw)
+
+
+def _broken(error: CutBody) -> _Body:
+    """What came before the connection broke is a part of the calendar, when it is that at all."""
+    part = error.partial
+    if part is None or part.status != 200 or not part.body.strip():
+        return _Body(reason=_short(str(error)))
+    return _Body(part.body, _charset(part.headers.get("content-type", "")), cut=_short(str(error)))
 
 
 def _charset(content_type: str) -> str:
