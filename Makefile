@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/convener demo
 
 test: check
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal --durations 5
 
 check: .venv/installed-test
 	$(BIN)/ruff check .

@@ -93,7 +93,14 @@ class Applier:
             )
         payload = payload_of(change, action, self.gate.connector.capabilities, mail=self.route.invite == "email")
         payload["repeat"] = repeat
-        intent = await self.ledger.open_intent(link, action, self.clock.now(), participant=person, payload=payload)
+        intent = await self.ledger.open_intent(
+            link,
+            action,
+            self.clock.now(),
+            participant=person,
+            payload=payload,
+            recorded=link is self.links.get(change.key),
+        )
         try:
             recorded_link = await self.gate.call(lambda: self._call(change, action, intent, link))
         except UnknownOutcome as error:

@@ -141,10 +141,13 @@ class Ledger:
         *,
         participant: str | None = None,
         payload: Mapping[str, Any] | None = None,
+        recorded: bool = False,
     ) -> Intent:
-        """Write ahead: when this returns, the decision to write is on disk (and the link it belongs to)."""
+        """Write ahead: when this returns, the decision to write is on disk (and the link it belongs to, unless it is
+        `recorded` as it is)."""
         async with self._write() as connection:
-            await _save_link(connection, link, now)
+            if not recorded:
+                await _save_link(connection, link, now)
             values = {
                 "route": link.route,
                 "key": str(link.key),
@@ -285,6 +288,8 @@ async def _save_link(connection: AsyncConnection, link: Link, now: datetime) -> 
         }
         made = await connection.execute(insert(t.links).values(**identity, **values).returning(t.links.c.id))
         number = made.scalar_one()
+        if not link.invitees:
+            return
     else:
         await connection.execute(update(t.links).where(t.links.c.id == number).values(values))
     await _save_invitees(connection, number, link.invitees)

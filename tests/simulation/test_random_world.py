@@ -15,7 +15,7 @@ from tests.calendars import Entry, entries
 from tests.clock import START
 from tests.world import World
 
-SEEDS = 60
+SEEDS = 30
 STEPS = 10
 
 PEOPLE = [f"{name}@example.com" for name in ("ana", "ben", "cem", "dia", "eva")]
