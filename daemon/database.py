@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync.errors import LedgerError
-from sync.ledger.store import Ledger, make_engine
+from sync.ledger.engine import make_engine
+from sync.ledger.store import Ledger
 
 LOCK_PATIENCE = 30.0
 """Seconds that a command waits for another convener process to finish its pass."""

@@ -8,16 +8,13 @@ from enum import StrEnum
 from sync.effects import failed, payload_digest, recorded, vanished
 from sync.errors import OutsideError
 from sync.gate import VendorGate
-from sync.ledger.records import Intent, Link, LinkState, Registered
+from sync.ledger.records import WATCH, Intent, Link, LinkState, Registered
 from sync.ledger.store import Ledger
 from sync.model import Invitee
 from sync.plan import Action
 from sync.ports import Clock, Log, Unfindable
 from sync.route import Route
 from sync.search import DOUBLE, Search, shown_fields
-
-WATCH = "watch"
-"""Action of an intent that is not about a call, but about a late effect of one that was taken for absent."""
 
 
 class Outcome(StrEnum):
@@ -87,10 +84,10 @@ class Settler:
         if settled.outcome is Outcome.ABSENT and waited and intent.looked_at is not None:
             why = f"the vendor did not carry out the {intent.action}"
             settled = replace(settled, link=failed(settled.link, why, payload_digest(intent.payload), now))
-        await self._ledger.settle(intent, settled.outcome, now, settled.link)
         if settled.outcome is Outcome.ABSENT and intent.action == Action.CREATE:
             # It may take effect all the same, after any time that one is willing to wait.
             await self._ledger.open_intent(settled.link, WATCH, now, payload=intent.payload)
+        await self._ledger.settle(intent, settled.outcome, now, settled.link)
         self._say("intent.settled", intent, outcome=settled.outcome.value)
         return settled
 

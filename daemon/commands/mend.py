@@ -10,8 +10,8 @@ from daemon.database import revisions, upgrade
 from daemon.wiring import Installation, installation
 from sync.effects import settled
 from sync.errors import ConfigurationError
+from sync.ledger.engine import make_engine
 from sync.ledger.records import Link, LinkState
-from sync.ledger.store import make_engine
 from sync.model import MeetingKey
 from sync.ports import Unfindable
 from sync.report import Exit

@@ -8,6 +8,9 @@ from typing import Any
 
 from sync.model import MeetingKey, Role, Window
 
+WATCH = "watch"
+"""Action of an intent that is not about a call, but about a late effect of one that was taken for absent."""
+
 
 class LinkState(StrEnum):
     """Where a meeting stands with its vendor. "ended" is not kept: it follows from the clock."""

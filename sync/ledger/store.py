@@ -7,32 +7,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, event, insert, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync.ledger import tables as t
-from sync.ledger.records import Intent, Link, LinkState, Registered, Run, SourceState, VendorState
+from sync.ledger.records import WATCH, Intent, Link, LinkState, Registered, Run, SourceState, VendorState
 from sync.model import MeetingKey, Role, content_digest, parse_recurrence, recurrence_text
-
-
-def make_engine(url: str) -> AsyncEngine:
-    """An engine for `sqlite:///path` or `postgresql://…`, with the driver that we use filled in."""
-    parsed = make_url(url)
-    driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-    query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
-    engine = create_async_engine(parsed.set(drivername=driver.get(parsed.drivername, parsed.drivername), query=query))
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine.sync_engine, "connect")
-        def _pragmas(connection: Any, _record: object) -> None:
-            cursor = connection.cursor()
-            # FULL: a committed intent must survive a power cut, or the write behind it would be forgotten.
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
-
-    return engine
 
 
 class Ledger:
@@ -180,7 +160,7 @@ class Ledger:
 
     async def undecided(self, route: str) -> list[Intent]:
         """The open intents that keep a meeting waiting (all but those that watch for late effects)."""
-        return [intent for intent in await self.open_intents(route) if intent.action != "watch"]
+        return [intent for intent in await self.open_intents(route) if intent.action != WATCH]
 
     async def looked(self, intent: Intent, now: datetime) -> None:
         """Remember that the vendor was looked at once and the effect was not there."""

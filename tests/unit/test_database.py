@@ -17,7 +17,7 @@ import pytest
 from daemon import database
 from daemon.database import open_ledger, pass_lock, upgrade
 from sync.errors import LedgerError
-from sync.ledger.store import make_engine
+from sync.ledger.engine import make_engine
 from tests.unit.builders import NOW, link_of, meeting
 from tests.unit.postgresql import PASSWORD, Server
 

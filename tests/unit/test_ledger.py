@@ -16,8 +16,9 @@ from sqlalchemy.exc import StatementError
 from daemon import database
 from daemon.database import open_ledger, revisions, upgrade
 from sync.errors import LedgerError
+from sync.ledger.engine import make_engine
 from sync.ledger.records import Intent, LinkState, Registered, SourceState, VendorState
-from sync.ledger.store import Ledger, make_engine
+from sync.ledger.store import Ledger
 from sync.ledger.tables import metadata
 from sync.model import MeetingKey, Role
 from tests.unit.builders import HOUR, JON, MARA, NOW, SOON, link_of, meeting
