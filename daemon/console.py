@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import click
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.settings import Settings, find_file, load
 from daemon.telemetry import Format
@@ -72,6 +73,11 @@ def exit_of(error: Exception) -> Exit:
 
 def say_error(error: Exception, *, as_json: bool) -> Exit:
     """Tell people (and with --json, programs) what went wrong, in at most three lines, without a traceback."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, SQLAlchemyError):  # a full disk, a server that went away
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        error = LedgerError(f"the database cannot be used: {reason[:200]}")
     code = exit_of(error)
     if isinstance(error, click.ClickException):
         message = error.format_message()

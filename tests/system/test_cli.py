@@ -225,6 +225,21 @@ def test_a_newer_schema_is_refused_with_one_line(live: World) -> None:
     assert "newer" in done.err
 
 
+def test_a_ledger_that_cannot_be_written_any_more_is_one_clear_line(live: World) -> None:
+    import sqlite3
+
+    convener(live.folder, "reconcile")
+    with sqlite3.connect(live.folder / "convener.db") as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON intents BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+    connection.close()
+    live.entries = {name: entry.but(title=f"{entry.title} new") for name, entry in live.entries.items()}
+    live.publish()
+    writes = len(live.sim.writes)
+    done = convener(live.folder, "reconcile", "--log-format", "text")
+    assert (done.code, done.err.strip()) == (2, "convener: the database cannot be used: disk full")
+    assert len(live.sim.writes) == writes, "no intent, no write"
+
+
 def test_two_processes_at_once_double_nothing(live: World) -> None:
     both = [start(live.folder, "reconcile") for _ in range(2)]
     for process in both:
