@@ -30,21 +30,32 @@ _LOCK_NUMBER = 0x636F6E76  # "conv": PostgreSQL's advisory lock of this applicat
 
 
 @asynccontextmanager
-async def open_ledger(url: str) -> AsyncIterator[Ledger]:
-    """The ledger behind `url`; SQLite is made and migrated on first use. Raises LedgerError."""
+async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
+    """The database behind `url`, whatever its schema; an SQLite file is made private. Raises LedgerError, also for
+    what goes wrong inside of the block."""
     engine = make_engine(url)
     try:
-        sqlite = engine.dialect.name == "sqlite"
-        if sqlite:
+        if engine.dialect.name == "sqlite":
             _prepare_file(make_url(url).database)
-        try:
-            here, newest = await revisions(engine)
-            if here != newest:
-                if not sqlite:
-                    raise LedgerError("the database is not at this version's schema: run `convener db upgrade`")
-                await upgrade(engine)
-        except (SQLAlchemyError, OSError, TypeError) as error:  # TypeError: an option that the driver does not know
-            raise LedgerError(f"the database cannot be used: {_reason(error)}") from error
+        yield engine
+    except (SQLAlchemyError, OSError, TypeError) as error:  # TypeError: an option that the driver does not know
+        raise LedgerError(f"the database cannot be used: {_reason(error)}") from error
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def open_ledger(url: str) -> AsyncIterator[Ledger]:
+    """The ledger behind `url`; SQLite is made and migrated on first use. Raises LedgerError."""
+    async with open_engine(url) as engine:
+        here, newest = await revisions(engine)
+        if here != newest:
+            if engine.dialect.name != "sqlite":
+                raise LedgerError("the database is not at this version's schema: run `convener db upgrade`")
+            await upgrade(engine)
+    # A new engine, so that an error of those who use the ledger is not taken for one of opening it.
+    engine = make_engine(url)
+    try:
         yield Ledger(engine)
     finally:
         await engine.dispose()

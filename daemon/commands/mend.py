@@ -6,11 +6,10 @@ from typing import Any
 import click
 
 from daemon.console import Context, command
-from daemon.database import revisions, upgrade
+from daemon.database import open_engine, revisions, upgrade
 from daemon.wiring import Installation, installation
 from sync.effects import settled
 from sync.errors import ConfigurationError
-from sync.ledger.engine import make_engine
 from sync.ledger.records import Link, LinkState
 from sync.model import MeetingKey
 from sync.ports import Unfindable
@@ -124,14 +123,11 @@ async def db_current(context: Context) -> Exit:
 
 async def _schema(context: Context, *, run: bool) -> Exit:
     settings = context.settings()
-    engine = make_engine(settings.database_url())
-    try:
+    async with open_engine(settings.database_url()) as engine:
         before, newest = await revisions(engine)
         if run and before != newest:
             await upgrade(engine)
         here = newest if run else before
-    finally:
-        await engine.dispose()
     _say(context, {"current": here, "newest": newest}, f"schema {here or '(empty)'}, newest {newest}")
     return Exit.DONE
 

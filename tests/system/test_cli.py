@@ -154,6 +154,9 @@ def test_what_the_service_creates_is_private(live: World) -> None:
     convener(live.folder, "reconcile")
     for file in live.folder.glob("convener.db*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    (live.folder / "convener.db").unlink()
+    assert convener(live.folder, "db", "upgrade").code == 0
+    assert stat.S_IMODE((live.folder / "convener.db").stat().st_mode) == 0o600
     convener(live.folder, "init", "--config", "fresh.toml")
     assert stat.S_IMODE((live.folder / "fresh.toml").stat().st_mode) == 0o600
 
