@@ -94,14 +94,14 @@ async def upgrade(engine: AsyncEngine) -> None:
 
 
 @asynccontextmanager
-async def pass_lock(url: str, engine_url: str | None = None) -> AsyncIterator[None]:
+async def pass_lock(url: str) -> AsyncIterator[None]:
     """One pass at a time on one database. The lock dies with its process. Raises LedgerError after LOCK_PATIENCE."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         async with _file_lock(Path(f"{parsed.database}.lock")):
             yield
         return
-    engine = make_engine(engine_url or url)
+    engine = make_engine(url)
     try:
         async with AsyncExitStack() as held:
             try:

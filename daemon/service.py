@@ -16,7 +16,7 @@ from sync.report import Exit
 
 
 async def serve(settings: Settings, log_format: Format) -> Exit:
-    """Run until SIGTERM or SIGINT; a pass under way is finished first."""
+    """Run until SIGTERM or SIGINT; calls under way end first, and no new one begins."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -47,7 +47,9 @@ class VendorGate:
     @property
     def reason(self) -> str | None:
         """The trouble in words."""
-        return self.halted or (self._last_failure if self._failures else None)
+        if self._trouble:
+            return self.halted
+        return self._last_failure if self._failures else None
 
     async def begin(self, cooldown_until: datetime | None) -> None:
         """Honour a wait that the vendor asked for in an earlier run."""

@@ -166,8 +166,9 @@ async def _status(inside: Installation, name: str) -> dict[str, Any]:
     last = await inside.ledger.last_run(name)
     good = await inside.ledger.last_run(name, successful=True)
     source, vendor = await inside.ledger.source(route.source), await inside.ledger.vendor(route.vendor)
-    states = Counter(link.shown_state(now) for link in await inside.ledger.links(name))
-    upcoming = [link for link in await inside.ledger.links(name) if link.has_session and link.end > now]
+    known = await inside.ledger.links(name)
+    states = Counter(link.shown_state(now) for link in known)
+    upcoming = [link for link in known if link.has_session and link.end > now]
     return {
         "route": name,
         "source": route.source,

@@ -154,3 +154,11 @@ async def test_a_defect_in_a_call_does_not_count_against_the_vendor(gate: Vendor
         await gate.call(Vendor(ZeroDivisionError()))
     assert gate.trouble is None
     assert await attempt(gate, Vendor()) == "answer"
+
+
+async def test_stopping_lets_no_call_begin_and_holds_nothing_against_the_vendor(gate: VendorGate) -> None:
+    vendor = Vendor()
+    assert await attempt(gate, vendor) == "answer"
+    gate.stop("the service is stopping")
+    assert await attempt(gate, vendor) == "Halted"
+    assert (gate.trouble, gate.reason) == (None, None)
