@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +32,8 @@ from sync.errors import UnknownOutcome, Unreachable, WritesLocked
 
 MAX_REDIRECTS = 5
 READ_ATTEMPTS = 3
+MAX_DOWNLOAD = 8 * 1024**3
+"""Bytes: the longest recordings have some gigabytes."""
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -98,13 +101,14 @@ class Wire:
         content: bytes | None = None,
         redirects: bool = False,
         raw_status: bool = False,
+        raw_500: bool = False,
     ) -> Answer:
         """A request without effect; tried up to three times within the time-out.
 
         With `redirects`, up to five are followed: never from https to http, and to another host only when
         it is public (or `allow_private`) and without our credentials. With `raw_status` every status is
-        returned as it is; otherwise anything but 2xx raises. Raises Unreachable, CredentialsRefused,
-        RateLimited, Gone, Refused.
+        below 500 is returned as it is, with `raw_500` that one too, for servers that put their answers there;
+        otherwise anything but 2xx raises. Raises Unreachable, CredentialsRefused, RateLimited, Gone, Refused.
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(READ_ATTEMPTS) | stop_after_delay(self._timeout),
@@ -115,7 +119,7 @@ class Wire:
 
         async def attempt() -> Answer:
             answer = await self._follow(method, url, headers or {}, content, redirects=redirects)
-            if answer.status >= 500 or not raw_status:
+            if not ((raw_status and answer.status < 500) or (raw_500 and answer.status == 500)):
                 raise_for_status(answer, write=False, what=f"{method} {place(url)}")
             return answer
 
@@ -142,6 +146,44 @@ class Wire:
         if not raw_status:
             raise_for_status(answer, write=True, what=f"{method} {place(url)}")
         return answer
+
+    async def stream(
+        self, url: str, *, home: str, headers: dict[str, str] | None = None, most: int = MAX_DOWNLOAD
+    ) -> AsyncIterator[bytes]:
+        """The body of a GET in chunks, for what is too large to be held; not retried, `most` bytes long at most.
+
+        `url` may come from outside: unless it is on the host of `home` (the vendor's own address) it must be public,
+        and neither it nor a host that it is redirected to gets our credentials. The time-out is that of one chunk.
+        Raises what `read` raises; an end without an error is the end that the server declared.
+        """
+        first = httpx.URL(home)
+        here = await self._redirect_target(first, first, url)
+        async with self._slots:
+            for _ in range(MAX_REDIRECTS + 1):
+                ours = _same_origin(first, here)
+                sent = {**(headers or {}), "Accept-Encoding": "identity"}
+                if not ours:
+                    sent = {
+                        name: text for name, text in sent.items() if name.lower() in (*_HARMLESS, "accept-encoding")
+                    }
+                await self._pace()
+                request = self._client.build_request("GET", here, headers=sent)
+                what = f"GET {place(here)}"
+                try:
+                    response = await self._client.send(
+                        request, stream=True, auth=self._auth if ours else httpx.USE_CLIENT_DEFAULT
+                    )
+                    location = response.headers.get("location")
+                    if response.status_code in (301, 302, 303, 307, 308) and location:
+                        await response.aclose()
+                        here = await self._redirect_target(first, here, location)
+                        continue
+                    async for chunk in _checked(response, what, here, most):
+                        yield chunk
+                except httpx.HTTPError as error:
+                    raise Unreachable(f"{what}: the download broke ({_reason(error)})") from error
+                return
+        raise Unreachable(f"{place(url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _follow(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None, *, redirects: bool
@@ -242,6 +284,22 @@ class Wire:
         self._next_send = mine + self._interval
         if mine > now:
             await asyncio.sleep(mine - now)
+
+
+async def _checked(response: httpx.Response, what: str, url: httpx.URL, most: int) -> AsyncIterator[bytes]:
+    """The body's chunks, when the status is a good one and as long as they are not too many."""
+    try:
+        raise_for_status(Answer(response.status_code, response.headers, b"", url), write=False, what=what)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise Unreachable(f"{what}: the download is compressed, which was not asked for")
+        received = 0
+        async for chunk in response.aiter_raw():
+            received += len(chunk)
+            if received > most:
+                raise BodyTooLarge(f"{what}: the download is larger than {most} bytes")
+            yield chunk
+    finally:
+        await response.aclose()
 
 
 async def is_public(url: httpx.URL) -> bool:

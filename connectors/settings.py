@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
+import httpx
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from sync.model import Capabilities
 from sync.ports import Connector
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -50,6 +52,19 @@ class VendorSettings(StrictSettings):
     settle: Duration = timedelta(seconds=60)
     allow_private: bool = False
 
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        try:
+            parsed = httpx.URL(value.strip())
+        except httpx.InvalidURL:
+            raise ValueError("not a valid URL") from None
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError("must begin with http:// or https:// and a host")
+        if parsed.userinfo or parsed.query or parsed.fragment:
+            raise ValueError("must be the server's root: no user, no query, no fragment")
+        return str(parsed).rstrip("/")
+
     @field_validator("timeout")
     @classmethod
     def _some_time(cls, value: timedelta) -> timedelta:
@@ -62,8 +77,10 @@ class VendorSettings(StrictSettings):
 class VendorPlugin:
     """What a vendor's entry point (group `convener.connectors`) offers: its settings and how to connect.
 
-    `connect(settings, locked)` gives a connector; a locked one cannot write.
+    `connect(settings, locked)` gives a connector; a locked one cannot write. `capabilities` are those of an account
+    with the settings' defaults; a connector's own may differ by its settings.
     """
 
     settings: type[VendorSettings]
     connect: Callable[[Any, bool], Connector]
+    capabilities: Capabilities

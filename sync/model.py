@@ -8,7 +8,7 @@ import hashlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -97,9 +97,10 @@ class MeetingKey:
 class Meeting:
     """One meeting that a source wants: a single one, or one occurrence of a series.
 
-    `cancelled` is the source's explicit word (STATUS:CANCELLED, METHOD:CANCEL, an excluded date), which is
-    something else than absence. `conference_links` are the http(s) addresses of a video conference that the
-    calendar entry already carries. `categories` keep their case. `findings` are what the source had to assume.
+    `cancelled` is the source's explicit word (STATUS:CANCELLED, METHOD:CANCEL, an excluded date), which is something
+    else than absence. `organizer` is an address, `organizer_name` its CN. `conference_links` are the http(s)
+    addresses of a video conference that the calendar entry already carries. `categories` keep their case. `findings`
+    are what the source had to assume.
     """
 
     key: MeetingKey
@@ -116,6 +117,7 @@ class Meeting:
     cancelled: bool = False
     conference_links: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    organizer_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,41 +156,88 @@ class Invitee:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """Metadata of one recording; `duration` in seconds, `created` as the vendor says (UTC assumed)."""
+class PersonalLink:
+    """One participant's own way in, a secret; `expires` is None when it lives as long as the session."""
 
+    url: str = field(repr=False)
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something that a session left at the vendor: a recording, a document or an attendance report.
+
+    `ref` is the vendor's id, unique within session and kind. `ready`: it can be downloaded now, and will not grow.
+    `size` in bytes, `duration` in seconds, `created` in UTC. `link` is where the vendor shows it, often a secret
+    and short-lived. `more` says in words what is still to come of it ("" when nothing is).
+    """
+
+    kind: Literal["recording", "document", "attendance"]
     ref: str
     session_ref: str
-    title: str = ""
+    name: str = ""
+    media_type: str = ""
+    size: int | None = None
     duration: float | None = None
-    link: str | None = field(default=None, repr=False)
     created: datetime | None = None
+    ready: bool = True
+    more: str = ""
+    link: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document to hand to a session. `url` is where the vendor itself may fetch it, for vendors that do."""
+
+    name: str
+    media_type: str
+    content: bytes = field(default=b"", repr=False)
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Lengths in characters, durations in minutes; None where the vendor states no limit."""
+    """Lengths in characters, durations in minutes; None where the vendor states no limit. `link_life` is the
+    longest life of a personal link: it cannot be made earlier than that before the meeting."""
 
     title: int | None = None
     participants: int | None = None
     min_minutes: int = 1
     whole_minutes: bool = False
+    link_life: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a vendor can hold and do, declared by its connector. The planner reads nothing else of a vendor.
 
-    `holds` names the meeting's fields that the vendor stores ("title", "start", "end", "description",
-    "location"); `update` the ones of them that can be changed in place; `relinks_on` the ones whose change
-    gives a new join link although the session stays.
+    `name` is the vendor's name for people. What a session is: `session`, `marker` (where our marker is kept),
+    `reads_back` (whether the vendor shows what it holds), `create_is_idempotent` (by our marker).
+
+    Fields are named as in `Meeting` ("title", "start", "end", "description", "location"), and besides "organizer"
+    and "participant" (the first one) for vendors that show them in fields of their own. `holds` are the ones that
+    the vendor stores, `set_after_create` those of them that take an update of their own right after the creation,
+    `update` those that can be changed in place, `relinks_on` those whose change gives a new join link although
+    the session stays, `personal_relinks_on` those whose change voids the personal links.
+
+    People: `create_invites` (they come along with the creation), `invite`, `uninvite`, `change_role`,
+    `list_invitees`, `roles`; `hosts_apart`: moderators are the account's own people and are never registered.
+    `vendor_mail` (it mails a participant on request), `mails_besides` (what it then mails by itself, in words).
+    `personal_links`: each participant has a way in of their own; `mints_links`: that one is made on request
+    (`Connector.personal_link`); `host_links`: a moderator's way in is made on request (`Connector.host_link`).
+
+    `retention` is how long after its end a session is kept before it is removed (None: for ever).
     """
 
+    name: str
     session: Literal["scheduled", "room", "call"]
     marker: Literal["external_id", "metadata", "title", "none"]
     holds: frozenset[str]
+    set_after_create: frozenset[str] = frozenset()
     update: frozenset[str] = frozenset()
     relinks_on: frozenset[str] = frozenset()
+    personal_relinks_on: frozenset[str] = frozenset()
+    reads_back: bool = True
     create_is_idempotent: bool = False
     create_invites: bool = False
     delete: bool = True
@@ -197,12 +246,18 @@ class Capabilities:
     uninvite: bool = True
     roles: frozenset[Role] = frozenset(Role)
     change_role: bool = True
+    hosts_apart: bool = False
     list_invitees: bool = True
     vendor_mail: bool = False
+    mails_besides: str = ""
     personal_links: bool = False
+    mints_links: bool = False
+    host_links: bool = False
     recordings_pull: bool = False
     documents_push: bool = False
     documents_pull: bool = False
+    attendance_pull: bool = False
+    retention: timedelta | None = None
     limits: Limits = Limits()
 
 

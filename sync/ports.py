@@ -4,12 +4,24 @@ Implementations live in `connectors` (sources, vendors) and `daemon` (clock, log
 errors of `sync.errors`; which ones it may raise says what is known about the effect.
 """
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sync.model import Capabilities, Finding, Invitee, Meeting, MeetingKey, Participant, Recording, Session, Window
+from sync.model import (
+    Artifact,
+    Capabilities,
+    Document,
+    Finding,
+    Invitee,
+    Meeting,
+    MeetingKey,
+    Participant,
+    PersonalLink,
+    Session,
+    Window,
+)
 from sync.snapshot import Snapshot
 
 
@@ -67,8 +79,10 @@ class Listing:
 class Connector(Protocol):
     """Talks to one vendor account; maps both ways; decides nothing.
 
-    Writes: exactly one vendor write per call. They raise `Unreachable`, `CredentialsRefused`, `RateLimited`,
-    `Refused` or `Gone` only when there was certainly no effect, and `UnknownOutcome` otherwise.
+    It implements what its `capabilities` declare; what they do not declare is never called. Writes raise
+    `Unreachable`, `CredentialsRefused`, `RateLimited`, `Refused` or `Gone` only when there was certainly no effect,
+    and `UnknownOutcome` otherwise. A write is one vendor call; where the API needs several, the call that makes the
+    thing comes first or can be repeated without harm, and is found again by the next look.
     """
 
     capabilities: Capabilities
@@ -78,7 +92,8 @@ class Connector(Protocol):
         ...
 
     async def create(self, meeting: Meeting, marker: str, *, mail: bool) -> Session:
-        """Create the session, with its participants where `capabilities.create_invites`."""
+        """Create the session, with its participants where `capabilities.create_invites`, without the fields of
+        `capabilities.set_after_create`. The session's fields are what the answer shows."""
         ...
 
     async def get(self, ref: str) -> Session | None:
@@ -94,8 +109,12 @@ class Connector(Protocol):
         """The account's sessions that overlap the window (those without times included)."""
         ...
 
-    async def update(self, ref: str, meeting: Meeting, changed: frozenset[str]) -> None:
-        """Make the named fields ("title", "start", "end", …) what `meeting` says. Raises Gone."""
+    async def update(self, ref: str, meeting: Meeting, changed: frozenset[str], *, join_url: str | None = None) -> None:
+        """Make the named fields ("title", "start", "end", …) what `meeting` says. Raises Gone.
+
+        `join_url` is the session's link as the ledger has it, for vendors whose fields show it or that address a
+        session by it.
+        """
         ...
 
     async def delete(self, ref: str) -> None:
@@ -107,7 +126,7 @@ class Connector(Protocol):
         ...
 
     async def invite(self, ref: str, participant: Participant, *, mail: bool) -> Invitee:
-        """Register one participant."""
+        """Register one participant; where the vendor takes one only, instead of the former."""
         ...
 
     async def change_role(self, ref: str, invitee: str, participant: Participant) -> None:
@@ -118,8 +137,24 @@ class Connector(Protocol):
         """Remove the invitee (by the vendor's id); already gone is success."""
         ...
 
-    async def recordings(self, ref: str) -> tuple[Recording, ...]:
-        """Metadata of the session's recordings."""
+    async def personal_link(self, ref: str, meeting: Meeting, participant: Participant) -> PersonalLink:
+        """Make the participant's own way in (`capabilities.mints_links`). A write; repeating it does no harm."""
+        ...
+
+    async def host_link(self, ref: str) -> str:
+        """Make a moderator's way in (`capabilities.host_links`): a secret, short-lived, never stored. A write."""
+        ...
+
+    async def artifacts(self, ref: str) -> tuple[Artifact, ...]:
+        """What the session left at the vendor so far. A listing that failed raises; it is never "none"."""
+        ...
+
+    def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
+        """The artifact's content in chunks; an end without an error is the whole of it. Raises OutsideError."""
+        ...
+
+    async def attach(self, ref: str, document: Document) -> str:
+        """Hand a document to the session (`capabilities.documents_push`); the vendor's id of it."""
         ...
 
     async def close(self) -> None:

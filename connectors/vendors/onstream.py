@@ -4,20 +4,29 @@ Facts are from the Onstream API v2 document. The one to remember: PUT creates an
 makes two sessions, and every call that names a person mails them unless it is told not to.
 """
 
-import ipaddress
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-import httpx
 from pydantic import Field, SecretStr, field_validator
 
-from connectors.http import Wire
+from connectors.base import VendorConnector, clear_text, wire_for
 from connectors.settings import VendorPlugin, VendorSettings
 from connectors.vendors import onstream_wire as wire_format
 from connectors.vendors.onstream_api import CutShort, OnstreamApi
 from connectors.vendors.onstream_wire import ROLES, SessionRow
 from connectors.vendors.onstream_zones import ZONES
 from sync.errors import Refused, Unreachable
-from sync.model import Capabilities, Finding, Invitee, Limits, Meeting, Participant, Recording, Session, Window
+from sync.model import (
+    Artifact,
+    Capabilities,
+    Finding,
+    Invitee,
+    Limits,
+    Meeting,
+    Participant,
+    Session,
+    Window,
+)
 from sync.ports import Connector, Listing
 
 MARKER_FIELD = "custom1"
@@ -40,19 +49,6 @@ class OnstreamSettings(VendorSettings):
     api_version: int = Field(default=2, ge=1)
     timezone: str = "UTC"
 
-    @field_validator("url")
-    @classmethod
-    def _web_address(cls, value: str) -> str:
-        try:
-            parsed = httpx.URL(value.strip())
-        except httpx.InvalidURL:
-            raise ValueError("not a valid URL") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError("must begin with http:// or https:// and a host")
-        if parsed.userinfo or parsed.query or parsed.fragment:
-            raise ValueError("must be the server's root: no user, no query, no fragment")
-        return str(parsed).rstrip("/")
-
     @field_validator("timezone")
     @classmethod
     def _zone_code(cls, value: str) -> str:
@@ -61,10 +57,11 @@ class OnstreamSettings(VendorSettings):
         return value
 
 
-class OnstreamConnector:
+class OnstreamConnector(VendorConnector):
     """One Onstream account. See `sync.ports.Connector` for what each method promises."""
 
     capabilities = Capabilities(
+        name="Onstream",
         session="scheduled",
         marker="metadata",
         holds=frozenset({"title", "start", "end"}),
@@ -76,10 +73,10 @@ class OnstreamConnector:
         limits=Limits(whole_minutes=True, min_minutes=1),
     )
 
-    def __init__(self, api: OnstreamApi, *, zone: str, clear_text: bool) -> None:
+    def __init__(self, api: OnstreamApi, *, url: str, zone: str) -> None:
         self._api = api
         self._zone = zone
-        self._clear_text = clear_text
+        self._url = url
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -88,9 +85,7 @@ class OnstreamConnector:
     async def check(self) -> tuple[Finding, ...]:
         """Log in, and compare the zone of the newest sessions with the configured one."""
         await self._api.verify()
-        findings = []
-        if self._clear_text:
-            findings.append(Finding("clear-text", "the password travels unencrypted: use an https:// url"))
+        findings = list(clear_text(self._url))
         paging = ("count", CHECKED_SESSIONS, "offset", 0, "order", "desc", "return", "id;timezone")
         newest = await self._api.read(wire_format.session_rows, "sessions", *paging) or []
         others = sorted({row.timezone[:20] for row in newest if row.timezone and row.timezone != self._zone})
@@ -139,7 +134,7 @@ class OnstreamConnector:
         near = {number: row for number, row in rows.items() if _overlaps(row.session(self._zone), window)}
         return Listing(await self._sessions(near), complete)
 
-    async def update(self, ref: str, meeting: Meeting, changed: frozenset[str]) -> None:
+    async def update(self, ref: str, meeting: Meeting, changed: frozenset[str], *, join_url: str | None = None) -> None:
         """POST session with what changed, never with participants: a list of them would replace the present one."""
         data: dict[str, Any] = {}
         if "title" in changed:
@@ -179,12 +174,18 @@ class OnstreamConnector:
         """DELETE invitee, parameters in the body only (section "DELETE invitee")."""
         await self._api.remove("invitee", {"session_id": _number(ref), "user_id": _number(invitee)})
 
-    async def recordings(self, ref: str) -> tuple[Recording, ...]:
+    async def artifacts(self, ref: str) -> tuple[Artifact, ...]:
         """The session's recordings (section "GET recording(s)"); they appear some time after the meeting."""
         number = _number(ref)
         rows = await self._api.read_all(wire_format.recording_rows, "recordings", "session", number, order="asc")
         mine = (row for row in rows.values() if row.session_id in (None, number))
         return tuple(row.recording(ref) for row in mine)
+
+    def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
+        """Whatever the recording's link answers with: the media, or a page that plays it."""
+        if artifact.link is None:
+            raise Refused(f"recording {artifact.ref} has no link")
+        return self._api.stream(artifact.link)
 
     async def _row(self, number: int) -> SessionRow | None:
         rows = await self._api.read_twice(wire_format.session_rows, "session", "id", number)
@@ -217,19 +218,12 @@ class OnstreamConnector:
 def connect(settings: OnstreamSettings, locked: bool) -> Connector:
     """A connector for the account; a locked one cannot write."""
     secret = settings.password.get_secret_value()
-    wire = Wire(
-        timeout=settings.timeout.total_seconds(),
-        concurrency=settings.concurrency,
-        rate=settings.rate,
-        locked=locked,
-        allow_private=settings.allow_private,
-        auth=(settings.username, secret),
-    )
+    wire = wire_for(settings, locked, auth=(settings.username, secret))
     api = OnstreamApi(wire, url=settings.url, version=settings.api_version, username=settings.username, secret=secret)
-    return OnstreamConnector(api, zone=settings.timezone, clear_text=_is_clear_text(settings.url))
+    return OnstreamConnector(api, url=settings.url, zone=settings.timezone)
 
 
-plugin = VendorPlugin(settings=OnstreamSettings, connect=connect)
+plugin = VendorPlugin(OnstreamSettings, connect, OnstreamConnector.capabilities)
 
 
 def _number(ref: str) -> int:
@@ -241,13 +235,3 @@ def _number(ref: str) -> int:
 
 def _overlaps(session: Session, window: Window) -> bool:
     return session.start is None or session.end is None or window.overlaps(session.start, session.end)
-
-
-def _is_clear_text(url: str) -> bool:
-    parsed = httpx.URL(url)
-    if parsed.scheme == "https" or parsed.host == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(parsed.host).is_loopback
-    except ValueError:
-        return True

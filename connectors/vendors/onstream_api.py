@@ -1,6 +1,6 @@
 """Requests to one Onstream account: reading, writing and paging. What the answers mean is in `onstream_wire.py`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from connectors.answers import Answer, place, raise_for_status
@@ -50,6 +50,10 @@ class OnstreamApi:
     async def close(self) -> None:
         """Let go of connections."""
         await self._wire.close()
+
+    def stream(self, url: str) -> AsyncIterator[bytes]:
+        """The content behind an address that the vendor gave."""
+        return self._wire.stream(url, home=self._url)
 
     async def verify(self) -> None:
         """Section "GET authverify" (its sample sends a PUT; the text says GET). Raises CredentialsRefused."""

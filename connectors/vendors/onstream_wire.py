@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from connectors.vendors.onstream_zones import ZONES
-from sync.model import Invitee, Meeting, Participant, Recording, Role, Session
+from sync.model import Artifact, Invitee, Meeting, Participant, Role, Session
 
 ROLES = {Role.MODERATOR: 1, Role.PARTICIPANT: 2, Role.OBSERVER: 3}
 GROUPS = {"moderators": Role.MODERATOR, "participants": Role.PARTICIPANT, "observers": Role.OBSERVER}
@@ -147,12 +147,13 @@ class RecordingRow(_Row):
     recording_link: _Text = None
     creation_date: _Text = None
 
-    def recording(self, session_ref: str) -> Recording:
+    def recording(self, session_ref: str) -> Artifact:
         """In convener's terms; the document names no zone for creation_date: UTC is assumed."""
-        return Recording(
+        return Artifact(
+            kind="recording",
             ref=str(self.id),
             session_ref=session_ref,
-            title=self.title or "",
+            name=self.title or "",
             duration=self.duration / 1000 if self.duration is not None else None,
             link=_web_address(self.recording_link),
             created=_instant(self.creation_date, "UTC"),

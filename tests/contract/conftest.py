@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract.connector_base", "tests.contract.connector_suite")
+pytest.register_assert_rewrite("tests.contract.connector_base", "tests.contract.connector")
 
 
 def pytest_configure(config: pytest.Config) -> None:

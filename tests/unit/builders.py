@@ -18,6 +18,7 @@ HOUR = timedelta(hours=1)
 SOON = NOW + timedelta(days=1)
 
 FULL = Capabilities(
+    name="the vendor",
     session="scheduled",
     marker="metadata",
     holds=frozenset({"title", "start", "end"}),

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.model import (
+    Artifact,
     Invitee,
     MeetingKey,
     Participant,
-    Recording,
     RecurrenceId,
     Window,
     content_digest,
@@ -116,6 +116,6 @@ def test_digests_tell_apart_what_only_concatenates_to_the_same() -> None:
 
 def test_personal_and_recording_links_do_not_show_when_printed() -> None:
     invitee = Invitee("1", "a@b.example", personal_link="https://vendor.example/#sid")
-    recording = Recording("1", "2", link="https://vendor.example/rec/token")
+    recording = Artifact("recording", "1", "2", link="https://vendor.example/rec/token")
     assert "sid" not in repr(invitee)
     assert "token" not in repr(recording)
