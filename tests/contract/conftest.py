@@ -2,7 +2,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contract.connector_base", "tests.contract.connector")
+pytest.register_assert_rewrite(
+    "tests.contract.connector_base", "tests.contract.connector_people", "tests.contract.connector"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,6 @@ On top of `BasicSuite`: credentials, what is known after trouble, looks that fai
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,51 +36,75 @@ UNKNOWN_AFTER = ("500_after", "reset_after", "truncate", "truncate_gzip", "garba
 
 
 class ConnectorSuite(BasicSuite):
-    """Everything."""
+    """Everything. The resources that are None are `session_resource`."""
+
+    update_resource: str | None = None
+    delete_resource: str | None = None
+    get_resource: str | None = None
+    link_resource = ""
+    """That of `personal_link`, where the vendor has it."""
+    host_link_writes = True
 
     # Credentials
 
     async def test_check_has_nothing_to_say_about_a_sound_account(self, connector: Connector) -> None:
         assert await connector.check() == ()
 
-    @pytest.mark.needs("find")
     async def test_a_wrong_password_is_refused_credentials_everywhere(self, make: Factory, sim: Any) -> None:
-        connector = make(password="wrong-pass-word")
-        for call in (connector.check(), connector.find(MARKER), connector.create(a_meeting(), MARKER, mail=False)):
+        connector = make(**self.wrong_credentials)
+        calls = [connector.check(), connector.create(a_meeting(), MARKER, mail=False)]
+        if connector.capabilities.marker != "none":
+            calls.append(connector.find(MARKER))
+        for call in calls:
             with pytest.raises(CredentialsRefused) as caught:
                 await call
-            assert "wrong-pass-word" not in _everything_said(caught.value)
+            for wrong in self.wrong_credentials.values():
+                assert str(wrong) not in everything_said(caught.value)
         assert sim.changes == 0
 
     async def test_a_wrong_password_costs_one_attempt(self, make: Factory, sim: Any) -> None:
         with pytest.raises(CredentialsRefused):
-            await make(password="wrong-pass-word").check()
-        assert len(sim.requests) == 1
+            await make(**self.wrong_credentials).check()
+        assert len(sim.requests) == self.login_requests
 
     # What is known after trouble
 
     async def _writes(self, prepare: Connector, connector: Connector) -> dict[str, tuple[str, Callable[[], Any]]]:
-        """Every write of `connector`, ready to be called: name -> (resource, call)."""
-        created = await prepare.create(a_meeting(participants=PEOPLE), MARKER, mail=False)
-        people = await prepare.invitees(created.ref)
-        assert not isinstance(people, Unfindable)
-        ref, somebody = created.ref, people[0].ref
-        observer = replace(PEOPLE[0], role=Role.OBSERVER)
-        new = Participant("new@example.com")
-        return {
-            "create": (self.session_resource, lambda: connector.create(a_meeting(), "second", mail=False)),
-            "update": (self.session_resource, lambda: connector.update(ref, a_meeting("N"), frozenset({"title"}))),
-            "invite": (self.invitee_resource, lambda: connector.invite(ref, new, mail=False)),
-            "change_role": (self.invitee_resource, lambda: connector.change_role(ref, somebody, observer)),
-            "uninvite": (self.invitee_resource, lambda: connector.uninvite(ref, somebody)),
-            "delete": (self.session_resource, lambda: connector.delete(ref)),
+        """Every write of `connector` that its capabilities declare, ready to be called: name -> (resource, call)."""
+        can_do = connector.capabilities
+        meeting = a_meeting(participants=PEOPLE)
+        created = await prepare.create(meeting, MARKER, mail=False)
+        ref = created.ref
+        writes: dict[str, tuple[str, Callable[[], Any]]] = {
+            "create": (self.session_resource, lambda: connector.create(a_meeting(), "second", mail=False))
         }
+        if can_do.update:
+            changed = a_meeting("N")
+            writes["update"] = (
+                self.update_resource or self.session_resource,
+                lambda: connector.update(ref, changed, frozenset({"title"}), join_url=created.join_url),
+            )
+        if can_do.invite:
+            somebody = (await prepare.invite(ref, Participant("some@example.com"), mail=False)).ref
+            new, observer = Participant("new@example.com"), Participant("some@example.com", role=Role.OBSERVER)
+            writes["invite"] = (self.invitee_resource, lambda: connector.invite(ref, new, mail=False))
+            if can_do.change_role:
+                change = lambda: connector.change_role(ref, somebody, observer)  # noqa: E731
+                writes["change_role"] = (self.invitee_resource, change)
+            if can_do.uninvite:
+                writes["uninvite"] = (self.invitee_resource, lambda: connector.uninvite(ref, somebody))
+        if can_do.mints_links:
+            link = lambda: connector.personal_link(ref, meeting, PEOPLE[0])  # noqa: E731
+            writes["personal_link"] = (self.link_resource, link)
+        if can_do.delete:
+            writes["delete"] = (self.delete_resource or self.session_resource, lambda: connector.delete(ref))
+        return writes
 
     @pytest.mark.parametrize("kind", NO_EFFECT)
     async def test_a_refused_write_had_no_effect_and_says_so(self, connector: Connector, sim: Any, kind: str) -> None:
         writes = await self._writes(connector, connector)
-        before = sim.changes
         for resource, call in writes.values():
+            before = self.effects(sim, resource)
             sim.faults.add(Fault(kind, resource=resource, retry_after=7))
             with pytest.raises(OutsideError) as caught:
                 await call()
@@ -89,7 +112,7 @@ class ConnectorSuite(BasicSuite):
             if isinstance(caught.value, RateLimited):
                 assert caught.value.retry_after == 7
             self.assert_no_secret(caught.value, sim)
-        assert sim.changes == before
+            assert self.effects(sim, resource) == before
         assert not sim.faults.pending()
 
     @pytest.mark.parametrize("kind", [*UNKNOWN_BEFORE, *UNKNOWN_AFTER])
@@ -98,12 +121,12 @@ class ConnectorSuite(BasicSuite):
     ) -> None:
         writes = await self._writes(make(), make(timeout=SHORT if kind.startswith("hang") else "5s"))
         for name, (resource, call) in writes.items():
-            changes, sent = sim.changes, len(sim.writes)
+            changes, sent = self.effects(sim, resource), self.sent(sim, resource)
             sim.faults.add(Fault(kind, resource=resource))
             with pytest.raises(UnknownOutcome) as caught:
                 await call()
-            assert sim.changes - changes == (1 if kind in UNKNOWN_AFTER else 0), name
-            assert len(sim.writes) - sent == 1, name
+            assert self.effects(sim, resource) - changes == (1 if kind in UNKNOWN_AFTER else 0), name
+            assert self.sent(sim, resource) - sent == 1, name
             self.assert_no_secret(caught.value, sim)
 
     @pytest.mark.needs("find")
@@ -130,11 +153,10 @@ class ConnectorSuite(BasicSuite):
         assert not isinstance(found, Unfindable)
         assert len(found) == 1
 
-    @pytest.mark.needs("find")
     async def test_no_server_at_all_is_unreachable_for_reads_and_writes(self) -> None:
         connector = self.new_connector("http://127.0.0.1:1", locked=False, timeout=SHORT)
         try:
-            for call in (connector.find(MARKER), connector.create(a_meeting(), MARKER, mail=False)):
+            for call in (connector.check(), connector.create(a_meeting(), MARKER, mail=False)):
                 with pytest.raises(Unreachable):
                     await call
         finally:
@@ -156,7 +178,7 @@ class ConnectorSuite(BasicSuite):
         self.assert_no_secret(caught.value, sim)
         sim.faults.clear()
         if not after:
-            sim.faults.add(Fault(kind, resource=self.session_resource, times=99))
+            sim.faults.add(Fault(kind, resource=self.get_resource or self.session_resource, times=99))
             with pytest.raises(Unreachable):
                 await connector.get(created.ref)
 
@@ -187,33 +209,28 @@ class ConnectorSuite(BasicSuite):
 
     # A locked connector
 
-    @pytest.mark.needs("find", "list_invitees")
     async def test_a_locked_connector_reads_and_writes_nothing(self, make: Factory, sim: Any) -> None:
-        created = await make().create(a_meeting(participants=PEOPLE), MARKER, mail=False)
-        people = await make().invitees(created.ref)
-        assert not isinstance(people, Unfindable)
-        before = len(sim.writes)
-        locked = make(locked=True)
+        writer, locked = make(), make(locked=True)
+        created = await writer.create(a_meeting(participants=PEOPLE), MARKER, mail=False)
         assert await locked.check() == ()
-        assert await locked.get(created.ref) is not None
-        assert await locked.find(MARKER) != ()
-        calls = (
-            lambda: locked.create(a_meeting(), "second", mail=True),
-            lambda: locked.update(created.ref, a_meeting("N"), frozenset({"title", "start"})),
-            lambda: locked.invite(created.ref, Participant("new@example.com"), mail=True),
-            lambda: locked.change_role(created.ref, people[0].ref, PEOPLE[1]),
-            lambda: locked.uninvite(created.ref, people[0].ref),
-            lambda: locked.delete(created.ref),
-        )
-        for call in calls:
+        if locked.capabilities.reads_back:
+            assert await locked.get(created.ref) is not None
+        if locked.capabilities.marker != "none":
+            assert await locked.find(MARKER) != ()
+        writes = await self._writes(writer, locked)
+        before, asked = sim.changes, len(sim.requests)
+        for name, (_, call) in writes.items():
             with pytest.raises(WritesLocked):
                 await call()
-        assert len(sim.writes) == before
-        assert len(sim.requests) > before
+            assert sim.changes == before, name
+        if locked.capabilities.host_links and self.host_link_writes:
+            with pytest.raises(WritesLocked):
+                await locked.host_link(created.ref)
+        assert sim.changes == before
+        assert len(sim.requests) >= asked
 
     # Secrets
 
-    @pytest.mark.needs("list_invitees")
     async def test_nothing_secret_is_in_a_repr(self, connector: Connector, sim: Any) -> None:
         created = await connector.create(a_meeting(participants=PEOPLE), MARKER, mail=False)
         people = await connector.invitees(created.ref)
@@ -227,13 +244,18 @@ class ConnectorSuite(BasicSuite):
 
     def assert_no_secret(self, error: BaseException, sim: Any) -> None:
         """Neither secrets nor paths (which may hold some) in what the error says."""
-        said = _everything_said(error)
+        said = everything_said(error)
         for secret in self.all_secrets(sim):
             assert secret not in said
-        assert "/api" not in said
+        for path in self.hidden_paths:
+            assert path not in said
+
+    def sent(self, sim: Any, resource: str) -> int:
+        """How many writes of the resource arrived so far, whatever came of them."""
+        return sum(entry.resource == resource for entry in sim.writes)
 
 
-def _everything_said(error: BaseException | None) -> str:
+def everything_said(error: BaseException | None) -> str:
     """The message and repr of the error and of what a log would show under it."""
     texts = []
     while error is not None:

@@ -15,8 +15,8 @@ from connectors.vendors.onstream import OnstreamConnector, OnstreamSettings, plu
 from sync.errors import CredentialsRefused, Refused, Unreachable
 from sync.model import Participant, Role, Window
 from sync.ports import Connector
-from tests.contract.connector_base import MARKER, NOON, PEOPLE, BasicSuite, ConnectorFixtures, Factory, a_meeting
 from tests.contract.connector import ConnectorSuite
+from tests.contract.connector_base import MARKER, NOON, PEOPLE, BasicSuite, ConnectorFixtures, Factory, a_meeting
 
 USERNAME = "acme & søn"
 PASSWORD = "p4ss:wörd/&"
