@@ -8,6 +8,8 @@ from typing import NoReturn
 import click
 
 from daemon.commands import look, mend, passes, start
+from daemon.commands.open import open_link
+from daemon.commands.vendors import vendors
 from daemon.console import say_error
 from sync.report import Exit
 
@@ -28,10 +30,12 @@ for _command in (
     look.status,
     look.explain,
     look.links,
+    open_link,
     mend.retry,
     mend.adopt,
     mend.forget,
     mend.db,
+    vendors,
     start.simulate,
     start.demo,
 ):

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from sync.change import Change
 from sync.degrade import instant_text
 from sync.ledger.records import Link
 from sync.model import recurrence_text
-from sync.plan import Change
 from sync.report import Exit, RouteReport
 
 

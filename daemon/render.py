@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sync.change import Action, Change, LinkEffect, Result
 from sync.ledger.records import Link
 from sync.model import Finding
-from sync.plan import Action, Change, LinkEffect, Result
 from sync.report import RouteReport
 
 _SIGNS = {

@@ -73,6 +73,7 @@ class RouteSettings(StrictSettings):
     drift: Literal["repair", "report"] = "repair"
     existing_link: Literal["skip", "add"] = "skip"
     on_unsupported_update: Literal["keep", "replace"] = "keep"
+    title_marker: bool = True
     looks: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (5, 30, 120, 360, 1440, 4320))
     max_delete_percent: int = Field(default=30, ge=0, le=100)
     guard_from: int = Field(default=5, ge=1)
@@ -169,6 +170,14 @@ def _is_database_url(text: str) -> bool:
 def vendor_plugins() -> dict[str, VendorPlugin]:
     """The vendors that are installed, by type (entry points of the group `convener.connectors`)."""
     return {point.name: point.load() for point in entry_points(group="convener.connectors")}
+
+
+def vendor_plugin(kind: str) -> VendorPlugin | None:
+    """The vendor of that type, None when there is none; the others are not even imported."""
+    for point in entry_points(group="convener.connectors", name=kind):
+        plugin: VendorPlugin = point.load()
+        return plugin
+    return None
 
 
 def _merged(path: Path) -> dict[str, Any]:
@@ -268,12 +277,12 @@ def _source_model(file: str, name: str, table: Any) -> type[IcalSettings]:
 
 
 def _vendor_model(file: str, name: str, table: Any) -> type[VendorSettings]:
-    plugins = vendor_plugins()
     kind = table.get("type") if isinstance(table, dict) else None
-    if kind not in plugins:
-        raise ConfigurationError(_unknown_type(file, f"vendors.{name}", kind, sorted(plugins)))
-    model: type[VendorSettings] = plugins[str(kind)].settings
-    return model
+    plugin = vendor_plugin(kind) if isinstance(kind, str) else None
+    if plugin is None:
+        known = entry_points(group="convener.connectors").names
+        raise ConfigurationError(_unknown_type(file, f"vendors.{name}", kind, sorted(known)))
+    return plugin.settings
 
 
 def _unknown_type(file: str, table: str, kind: object, known: list[str]) -> str:

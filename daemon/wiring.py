@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from connectors.sources.ical import IcalSource
 from daemon.clock import SystemClock
 from daemon.database import open_ledger, pass_lock
-from daemon.settings import Settings, vendor_plugins
+from daemon.settings import Settings, vendor_plugin
 from daemon.telemetry import Format, Telemetry
 from sync.errors import ConfigurationError
 from sync.gate import VendorGate
@@ -49,7 +49,10 @@ class Installation:
         """The connector of that vendor; a locked installation's connectors cannot write."""
         if name not in self._connectors:
             settings = self.settings.vendors[name]
-            self._connectors[name] = vendor_plugins()[settings.type].connect(settings, self.locked)
+            plugin = vendor_plugin(settings.type)
+            if plugin is None:
+                raise ConfigurationError(f'vendor type "{settings.type}" is no longer installed')
+            self._connectors[name] = plugin.connect(settings, self.locked)
         return self._connectors[name]
 
     def gate(self, name: str) -> VendorGate:
@@ -86,6 +89,7 @@ class Installation:
             drift=s.drift,
             existing_link=s.existing_link,
             on_unsupported_update=s.on_unsupported_update,
+            title_marker=s.title_marker,
             max_delete_percent=s.max_delete_percent,
             guard_from=s.guard_from,
             freeze=s.freeze,

@@ -1,7 +1,9 @@
-"""Writes docs/logs.md from the logbook: `make docs`. A test fails when the page is stale."""
+"""Writes docs/logs.md and the table in docs/vendors.md: `make docs`. A test fails when they are stale."""
 
 from pathlib import Path
 
+from daemon.capabilities import capability_rows
+from daemon.settings import vendor_plugins
 from sync.logbook import LINES
 
 HEAD = """\
@@ -29,5 +31,20 @@ def logs_page() -> str:
     return HEAD + "\n".join(rows) + "\n"
 
 
+BEGIN, END = "<!-- made by `make docs` from the capabilities: begin -->", "<!-- end -->"
+
+
+def vendors_page(page: str) -> str:
+    """The page with its table made anew."""
+    known = [plugin.capabilities for _, plugin in sorted(vendor_plugins().items())]
+    rows = ["| | " + " | ".join(one.name for one in known) + " |", "|---" * (len(known) + 1) + "|"]
+    rows += [f"| {label} | " + " | ".join(cells) + " |" for label, cells in capability_rows(known)]
+    before, _, rest = page.partition(BEGIN)
+    return before + BEGIN + "\n" + "\n".join(rows) + "\n" + END + rest.partition(END)[2]
+
+
 if __name__ == "__main__":
-    Path(__file__).with_name("logs.md").write_text(logs_page(), encoding="utf-8")
+    here = Path(__file__).parent
+    (here / "logs.md").write_text(logs_page(), encoding="utf-8")
+    vendors = here / "vendors.md"
+    vendors.write_text(vendors_page(vendors.read_text(encoding="utf-8")), encoding="utf-8")

@@ -7,14 +7,15 @@ from itertools import groupby
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from sync.change import Action, Change, Result
 from sync.degrade import wish_digest
-from sync.effects import failed, new_link, payload_of, recorded, vanished
-from sync.errors import Gone, OutsideError, Refused, UnknownOutcome
+from sync.echo import echoes
+from sync.effects import failed, new_link, noted, payload_of, recorded, sends, vanished, with_personal_link
+from sync.errors import ConfigurationError, Gone, OutsideError, Refused, UnknownOutcome
 from sync.gate import VendorGate
 from sync.ledger.records import Intent, Link, LinkState
 from sync.ledger.store import Ledger
-from sync.model import Finding, MeetingKey, content_digest
-from sync.plan import Action, Change, Result
+from sync.model import Capabilities, Finding, MeetingKey, content_digest
 from sync.ports import Clock, Log, Unfindable
 from sync.route import Route
 from sync.settle import Outcome, Settler, with_vendor_ids
@@ -30,6 +31,7 @@ class Applier:
     settler: Settler
     clock: Clock
     log: Log
+    capabilities: Capabilities
     concurrency: int = 8
     on_step: Callable[[Change], None] = lambda _change: None
     links: dict[MeetingKey, Link] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Applier:
         """One step; a defect of ours in it fails this meeting only (its intent, if open, is looked up later)."""
         try:
             return await self._step(change)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, ConfigurationError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between meetings; logged as a defect and reported
             self._say("meeting.defect", change, action=change.action.value, reason=f"{type(error).__name__}: {error}")
@@ -73,13 +75,26 @@ class Applier:
     async def _step(self, change: Change) -> Change:
         if self.gate.halted:
             return _marked(change, Result.DEFERRED, "vendor-halted", self.gate.halted)
+        if change.action is Action.CREATE:
+            return await self._create(change)
         if change.action is not Action.REPLACE:
             return await self._write(change, change.action)
         removed = await self._write(change, Action.CANCEL)
-        return removed if removed.result is not Result.DONE else await self._write(change, Action.CREATE)
+        return removed if removed.result is not Result.DONE else await self._create(change)
+
+    async def _create(self, change: Change) -> Change:
+        """The creation, and the fields that take a call of their own after it."""
+        made = await self._write(change, Action.CREATE)
+        late = tuple(diff for diff in change.fields if diff.name in self.capabilities.set_after_create)
+        if made.result is not Result.DONE or not late:
+            return made
+        filled = await self._write(replace(made, fields=late), Action.UPDATE)
+        return replace(filled, fields=change.fields)
 
     async def _write(self, change: Change, action: Action, *, repeat: bool = False) -> Change:
         link = await self._link(change)
+        if not sends(change, action, link, self.capabilities):
+            return await self._note(change, action, link)
         try:
             if action in (Action.ROLE, Action.UNINVITE):
                 link = await self._with_ids(change, link)
@@ -91,7 +106,7 @@ class Applier:
             return _marked(
                 change, Result.DEFERRED, "not-registered", "removed at the vendor; registered anew next pass"
             )
-        payload = payload_of(change, action, self.gate.connector.capabilities, mail=self.route.invite == "email")
+        payload = payload_of(change, action, link, self.capabilities, mail=self._mails)
         payload["repeat"] = repeat
         intent = await self.ledger.open_intent(
             link,
@@ -103,6 +118,9 @@ class Applier:
         )
         try:
             recorded_link = await self.gate.call(lambda: self._call(change, action, intent, link))
+        except ConfigurationError:
+            await self.ledger.settle(intent, "no effect", self.clock.now())
+            raise
         except UnknownOutcome as error:
             return await self._unknown(change, action, intent, link, str(error), repeat=repeat)
         except Gone:
@@ -115,17 +133,20 @@ class Applier:
 
     async def _call(self, change: Change, action: Action, intent: Intent, link: Link) -> Link:
         """The one vendor write of a step, and the link as it is afterwards."""
-        connector, mail = self.gate.connector, self.route.invite == "email"
+        connector, mail = self.gate.connector, self._mails
         session, wish, person = str(link.session), change.wish, change.person
         if action is Action.CANCEL:
             await connector.delete(session)
         elif action is Action.CREATE and wish:
             made = await connector.create(wish, link.marker, mail=mail)
-            return recorded(intent, link, session=made.ref)
+            new = recorded(intent, link, session=made.ref)
+            return replace(new, join_url=made.join_url, echo=echoes(new.applied, made))
         elif action is Action.UPDATE and wish:
-            await connector.update(session, wish, frozenset(diff.name for diff in change.fields))
+            fields = frozenset(diff.name for diff in change.fields) & self.capabilities.update
+            await connector.update(session, wish, fields, join_url=link.join_url or None)
         elif action is Action.INVITE and person:
-            return recorded(intent, link, ref=(await connector.invite(session, person, mail=mail)).ref)
+            invitee = await connector.invite(session, person, mail=mail)
+            return with_personal_link(recorded(intent, link, ref=invitee.ref), invitee)
         elif person:
             ref = next((p.ref for p in link.invitees if p.email == person.email), None)
             if action is Action.UNINVITE and ref is not None:
@@ -135,6 +156,19 @@ class Applier:
                     raise Refused("the vendor's id of this participant is not known")
                 await connector.change_role(session, ref, person)
         return recorded(intent, link)
+
+    async def _note(self, change: Change, action: Action, link: Link) -> Change:
+        """A step for which the vendor has no call: only the ledger learns of it, and the log says so."""
+        link = noted(change, action, link, self.capabilities)
+        await self._keep(change, link)
+        if action is Action.CANCEL:
+            self._say("session.retired", change, session=link.session, reason=change.reason)
+        elif action is Action.INVITE:
+            self._log_done(change, action, link)
+        else:
+            what = [diff.name for diff in change.fields] if change.person is None else [change.person.email]
+            self._say("session.stale", change, session=link.session, action=action.value, changed=what)
+        return replace(change, result=Result.DONE, session=link.session)
 
     async def _record(self, change: Change, action: Action, intent: Intent, link: Link) -> None:
         before = self.links.get(change.key)
@@ -211,8 +245,7 @@ class Applier:
         return _marked(change, Result.DEFERRED, "vendor-trouble", str(error))
 
     async def _failed(self, change: Change, link: Link, why: str) -> Change:
-        capabilities = self.gate.connector.capabilities
-        digest = wish_digest(change.wish, capabilities) if change.wish else content_digest(change.key)
+        digest = wish_digest(change.wish, self.capabilities) if change.wish else content_digest(change.key)
         worse = failed(link, why, digest, self.clock.now())
         await self._keep(change, worse)
         if worse.state is LinkState.QUARANTINED:
@@ -232,7 +265,9 @@ class Applier:
             return link
         if change.wish is None:
             raise ValueError("a step without a session needs a wish")
-        marker = (link.marker if link else "") or await self.ledger.new_marker(self.route.name, change.key)
+        marker = link.marker if link else ""
+        if not marker and self.capabilities.marker != "none":
+            marker = await self.ledger.new_marker(self.route.name, change.key)
         fresh = new_link(change, change.wish, self.route.name, self.route.vendor, marker)
         if link is None:
             return fresh
@@ -244,7 +279,12 @@ class Applier:
             retry_at=link.retry_at,
             problem=link.problem,
             problem_digest=link.problem_digest,
+            lost=link.lost,
         )
+
+    @property
+    def _mails(self) -> bool:
+        return self.route.invite == "email" and self.capabilities.vendor_mail
 
     def _log_done(self, change: Change, action: Action, link: Link) -> None:
         event = {

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sync.degrade import held_fields, instant_text
-from sync.ledger.records import Intent, Link, LinkState, Registered
-from sync.model import Capabilities, Meeting, Participant, Role, content_digest
-from sync.plan import Action, Change
+from sync.change import Action, Change
+from sync.degrade import held_fields, instant_text, wish_digest
+from sync.ledger.records import GONE, Intent, Link, LinkState, Registered
+from sync.model import Capabilities, Invitee, Meeting, Participant, Role
 
 QUARANTINE_AFTER = 5
 """Failures of one meeting, with a vendor that answers otherwise, before it is set aside."""
@@ -21,21 +21,45 @@ FIRST_BACKOFF = timedelta(seconds=30)
 LONGEST_BACKOFF = timedelta(hours=1)
 
 
-def payload_of(change: Change, action: Action, capabilities: Capabilities, *, mail: bool) -> dict[str, Any]:
+def sends(change: Change, action: Action, link: Link, capabilities: Capabilities) -> bool:
+    """Whether the step needs a call to the vendor; otherwise there is none for it, or nothing that it would change."""
+    match action:
+        case Action.UPDATE:
+            return any(diff.name in capabilities.update for diff in change.fields)
+        case Action.CANCEL:
+            return capabilities.delete
+        case Action.INVITE:
+            return capabilities.invite and _registration(change, link) is None
+        case Action.UNINVITE:
+            return capabilities.uninvite
+        case Action.ROLE:
+            return capabilities.change_role
+    return True
+
+
+def payload_of(change: Change, action: Action, link: Link, capabilities: Capabilities, *, mail: bool) -> dict[str, Any]:
     """What has to be written ahead of the vendor call."""
     wish, person = change.wish, change.person
     payload: dict[str, Any] = {"mail": mail}
+    if wish is not None:
+        payload["digest"] = wish_digest(wish, capabilities)
     if action in (Action.CREATE, Action.UPDATE) and wish is not None:
-        payload |= {
-            "title": wish.title,
-            "start": instant_text(wish.start),
-            "end": instant_text(wish.end),
-            "fields": held_fields(wish, capabilities),
-        }
+        held = held_fields(wish, capabilities)
+        payload |= {"title": wish.title, "start": instant_text(wish.start), "end": instant_text(wish.end)}
+        if action is Action.CREATE:
+            payload["fields"] = {n: v for n, v in held.items() if n not in capabilities.set_after_create}
+        else:
+            changed = {diff.name for diff in change.fields}
+            sent = {n: v for n, v in held.items() if n in changed and n in capabilities.update}
+            payload["fields"] = {**link.applied, **sent}
+            payload["stale"] = {
+                n: v for n, v in held.items() if n not in capabilities.update and link.applied.get(n) != v
+            }
     if action is Action.CREATE and wish is not None and capabilities.create_invites:
         payload["people"] = [_person(p) for p in wish.participants]
     if person is not None:
         payload["people"] = [_person(person)]
+        payload["alone"] = action is Action.INVITE and capabilities.limits.participants == 1
     return payload
 
 
@@ -44,21 +68,70 @@ def recorded(intent: Intent, link: Link, *, session: str | None = None, ref: str
     people = _people(intent.payload)
     match Action(intent.action):
         case Action.CREATE:
-            link = replace(_showing(link, intent.payload), session=session, invitees=people, join_url=None)
+            link = replace(
+                _showing(link, intent.payload),
+                session=session,
+                invitees=people,
+                join_url=None,
+                stale={},
+                echo={},
+                lost=0,
+            )
         case Action.UPDATE:
             link = _showing(link, intent.payload)
         case Action.CANCEL:
             return replace(settled(link), state=LinkState.CANCELLED, retry_at=None)
         case Action.INVITE | Action.ROLE:
             old = {p.email: p for p in link.invitees}
-            new = {p.email: replace(p, ref=ref or (old[p.email].ref if p.email in old else None)) for p in people}
-            link = replace(link, invitees=tuple((old | new).values()))
+            new = {p.email: _renewed(old.get(p.email), p, ref) for p in people}
+            link = replace(link, invitees=tuple((new if intent.payload.get("alone") else old | new).values()))
         case Action.UNINVITE:
             gone = {p.email for p in people}
             link = replace(link, invitees=tuple(p for p in link.invitees if p.email not in gone))
         case Action.REPLACE:
             raise ValueError("a replacement is a cancellation and a creation, each with an intent of its own")
     return settled(replace(link, state=LinkState.LIVE))
+
+
+def noted(change: Change, action: Action, link: Link, capabilities: Capabilities) -> Link:
+    """The link after a step for which the vendor has no call: what it now lacks is remembered, and not said again."""
+    person = change.person
+    if action is Action.CANCEL:
+        return replace(settled(link), state=LinkState.CANCELLED)
+    if action is Action.UPDATE:
+        link = replace(link, stale={**link.stale, **{diff.name: diff.after or "" for diff in change.fields}})
+    elif person is not None:
+        people = {p.email: p for p in link.invitees}
+        before = people.get(person.email)
+        if action is Action.INVITE:
+            people[person.email] = replace(before or Registered(person.email, person.name, person.role), stale="")
+        elif before is not None and action is Action.ROLE:
+            kept = replace(before, stale=person.role.value)
+            people[person.email] = replace(before, role=person.role) if capabilities.mints_links else kept
+        elif before is not None and (capabilities.invite or before.personal_link):
+            people[person.email] = replace(before, stale=GONE)
+        else:
+            people.pop(person.email, None)
+        link = replace(link, invitees=tuple(people.values()))
+    return settled(replace(link, state=LinkState.LIVE))
+
+
+def refreshed(link: Link, wish: Meeting, capabilities: Capabilities) -> Link:
+    """The link with what the calendar says now, for a meeting that needs no (further) step."""
+    held = held_fields(wish, capabilities)
+    stale = {n: v for n, v in link.stale.items() if held.get(n) == v and link.applied.get(n) != v}
+    return replace(link, title=wish.title, start=wish.start, end=wish.end, stale=stale)
+
+
+def with_personal_link(link: Link, invitee: Invitee) -> Link:
+    """The link with the personal link that the vendor gave for this participant, if it gave one."""
+    if invitee.personal_link is None:
+        return link
+    people = (
+        replace(p, personal_link=invitee.personal_link) if p.email == invitee.email.lower() else p
+        for p in link.invitees
+    )
+    return replace(link, invitees=tuple(people))
 
 
 def settled(link: Link) -> Link:
@@ -72,12 +145,6 @@ def failed(link: Link, why: str, digest: str, now: datetime) -> Link:
     wait = min(FIRST_BACKOFF * 2 ** (attempts - 1), LONGEST_BACKOFF)
     state = LinkState.QUARANTINED if attempts >= QUARANTINE_AFTER else link.state
     return replace(link, attempts=attempts, retry_at=now + wait, problem=why, problem_digest=digest, state=state)
-
-
-def payload_digest(payload: Mapping[str, Any]) -> str:
-    """Digest of the wish behind an intent, equal to `degrade.wish_digest` of it."""
-    people = [tuple(person) for person in payload.get("people", ())]
-    return content_digest(sorted(payload.get("fields", {}).items()), people)
 
 
 def vanished(link: Link, *, repair: bool) -> Link:
@@ -104,7 +171,19 @@ def _showing(link: Link, payload: Mapping[str, Any]) -> Link:
         start=parse_instant(payload["start"]),
         end=parse_instant(payload["end"]),
         applied=dict(payload["fields"]),
+        stale={n: v for n, v in {**link.stale, **payload.get("stale", {})}.items() if payload["fields"].get(n) != v},
     )
+
+
+def _registration(change: Change, link: Link) -> Registered | None:
+    """The step's participant as the vendor still has them."""
+    return next((p for p in link.invitees if change.person and p.email == change.person.email), None)
+
+
+def _renewed(before: Registered | None, person: Registered, ref: str | None) -> Registered:
+    if before is None:
+        return replace(person, ref=ref)
+    return replace(before, name=person.name, role=person.role, ref=ref or before.ref, stale="")
 
 
 def _person(person: Participant) -> list[str]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sync.change import Action, Change, Plan, Result
 from sync.ledger.records import Link
 from sync.model import Finding, MeetingKey
-from sync.plan import Action, Change, Plan, Result
 from sync.route import Route
 
 

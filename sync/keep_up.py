@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import replace
 
 from sync.degrade import instant_text
-from sync.effects import settled
+from sync.echo import echoes
+from sync.effects import refreshed, settled
 from sync.errors import OutsideError
 from sync.gate import VendorGate
 from sync.ledger.records import Link, LinkState
@@ -37,7 +38,7 @@ async def finish_sessions(
         if shown is not None and link.applied.get("start") not in (None, shown):
             log("session.time_differs", route=route.name, vendor=route.vendor, key=str(link.key), session=link.session)
         # "" means: asked, and the vendor has none. It is not asked again.
-        return replace(link, join_url=session.join_url or "")
+        return replace(link, join_url=session.join_url or "", echo=echoes(link.applied, session))
 
     unfinished = [x for x in await ledger.links(route.name) if x.has_session and x.join_url is None and x.end > now]
     seen = await asyncio.gather(*(look(link) for link in unfinished))
@@ -45,18 +46,25 @@ async def finish_sessions(
 
 
 async def tidy(situation: Situation, changing: frozenset[MeetingKey], ledger: Ledger) -> None:
-    """Close links that need nothing any more: never made and no longer wanted, or failed before and now in step.
+    """Bring links up to date that need no step: what the vendor never sees of a meeting may have changed, what failed
+    before may be in step now, and what was never made may be wanted no longer.
 
-    `changing` are the meetings for which the plan had a step.
+    `changing` are the meetings for which the plan had a step that was not carried out.
     """
+    tidied = []
     for link in await ledger.links(situation.route.name):
         if str(link.key) in situation.unsettled or link.key in changing:
             continue
-        if link.state in (LinkState.PENDING, LinkState.QUARANTINED) and not link.has_session:
-            if _unwanted(situation, link):
-                await ledger.save_link(replace(settled(link), state=LinkState.CANCELLED), situation.now)
-        elif link.has_session and link.problem_digest is not None and link.key in situation.wishes:
-            await ledger.save_link(replace(settled(link), state=LinkState.LIVE), situation.now)
+        new, wish = link, situation.wishes.get(link.key)
+        if link.has_session and wish is not None and not wish.cancelled:
+            new = refreshed(link, wish, situation.capabilities)
+            if link.problem_digest is not None:
+                new = replace(settled(new), state=LinkState.LIVE)
+        elif link.state in (LinkState.PENDING, LinkState.QUARANTINED) and _unwanted(situation, link):
+            new = replace(settled(link), state=LinkState.CANCELLED)
+        if new != link:
+            tidied.append(new)
+    await ledger.save_links(tidied, situation.now)
 
 
 def _unwanted(situation: Situation, link: Link) -> bool:

@@ -98,9 +98,9 @@ class Meeting:
     """One meeting that a source wants: a single one, or one occurrence of a series.
 
     `cancelled` is the source's explicit word (STATUS:CANCELLED, METHOD:CANCEL, an excluded date), which is something
-    else than absence. `organizer` is an address, `organizer_name` its CN. `conference_links` are the http(s)
-    addresses of a video conference that the calendar entry already carries. `categories` keep their case. `findings`
-    are what the source had to assume.
+    else than absence. `organizer` is an address, `organizer_name` that person's name, filled in by `degrade`.
+    `conference_links` are the http(s) addresses of a video conference that the calendar entry already carries.
+    `categories` keep their case. `findings` are what the source had to assume.
     """
 
     key: MeetingKey

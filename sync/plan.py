@@ -2,96 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 
-from sync.degrade import held_fields, wish_digest
-from sync.ledger.records import Link, LinkState, Registered
-from sync.model import Capabilities, Finding, Meeting, MeetingKey, Participant, Window, content_digest
+from sync.change import Action, Change, FieldDiff, LinkEffect, Plan, Result
+from sync.degrade import held_fields, instant_text, wish_digest
+from sync.ledger.records import GONE, Link, LinkState, Registered
+from sync.model import Capabilities, Finding, Meeting, MeetingKey, Participant, Window
 from sync.route import Route
 from sync.snapshot import Snapshot
-
-
-class Action(StrEnum):
-    """What a step does. The last three concern one participant."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    REPLACE = "replace"
-    CANCEL = "cancel"
-    INVITE = "invite"
-    UNINVITE = "uninvite"
-    ROLE = "role"
-
-
-class LinkEffect(StrEnum):
-    """What a step does to the join link."""
-
-    NEW = "new"
-    KEPT = "kept"
-    RETIRED = "retired"
-    NONE = "none"
-
-
-class Result(StrEnum):
-    """How a step stands."""
-
-    PLANNED = "planned"
-    DONE = "done"
-    HELD = "held"
-    FAILED = "failed"
-    DEFERRED = "deferred"
-    IN_DOUBT = "in_doubt"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldDiff:
-    """One field's value before (None: there was none) and after."""
-
-    name: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One step for one meeting. `wish` is the meeting as the vendor shall hold it (None for a removal by
-    absence); `person` the participant concerned; `by_absence` whether the guard counts it."""
-
-    key: MeetingKey
-    action: Action
-    reason: str
-    link: LinkEffect
-    title: str
-    start: datetime
-    result: Result = Result.PLANNED
-    session: str | None = None
-    person: Participant | None = None
-    fields: tuple[FieldDiff, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    wish: Meeting | None = None
-    by_absence: bool = False
-
-    @property
-    def identity(self) -> str:
-        """Digest of what the step does, equal for equal steps of two plans."""
-        fields = [(f.name, f.before, f.after) for f in self.fields]
-        who = (self.person.email, self.person.role.value) if self.person else ""
-        return content_digest(self.key, self.action, self.link, self.session, who, fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The steps in the order in which they are taken, and how many meetings need none."""
-
-    changes: tuple[Change, ...]
-    noop: int = 0
-    quarantined: int = 0
-
-    @property
-    def digest(self) -> str:
-        """Equal for plans that do the same."""
-        return content_digest(*sorted(change.identity for change in self.changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +60,13 @@ def _steps(s: Situation, wish: Meeting | None, link: Link | None) -> Iterable[Ch
     if link is None or not link.has_session:
         return _creation(s, wish, link)
     if link.end <= s.now and (wish is None or wish.cancelled or wish.end <= s.now):
-        return []  # it is over: whatever the calendar says now, there is nothing left to keep in step
+        # It is over: whatever the calendar says now, there is nothing left to keep in step.
+        kept = s.capabilities.retention
+        return [] if kept is None or s.now < link.end + kept else [_cancel(s, link, _outlived(kept))]
     if wish is None:
         return _absence(s, link)
     if wish.cancelled:
-        return [_cancel(link, "cancelled in the calendar", wish=wish)]
+        return [_cancel(s, link, "cancelled in the calendar", wish=wish)]
     return _adjustment(s, wish, link)
 
 
@@ -158,7 +78,8 @@ def _creation(s: Situation, wish: Meeting | None, link: Link | None) -> Iterable
         reason = "wanted again by the calendar"
     elif link is not None and link.problem:
         reason = f"not made yet: {link.problem}"
-    fields = [FieldDiff(name, None, value) for name, value in held_fields(wish, s.capabilities).items()]
+    shown = {"title": wish.title, "start": instant_text(wish.start), "end": instant_text(wish.end)}
+    fields = [FieldDiff(name, None, value) for name, value in (shown | held_fields(wish, s.capabilities)).items()]
     if wish.participants:
         fields.append(FieldDiff("participants", None, ", ".join(f"{p.email} ({p.role})" for p in wish.participants)))
     creation = Change(
@@ -195,13 +116,17 @@ def _absence(s: Situation, link: Link) -> Iterable[Change]:
     if link.key in s.left:
         if not s.snapshot.complete:
             return []
-        return [_cancel(link, f"no longer the route's: {s.left[link.key].message}", by_absence=True)]
+        return [_cancel(s, link, f"no longer the route's: {s.left[link.key].message}", by_absence=True)]
     if s.snapshot.proves_absent(link.key, link.in_window(s.window)):
-        return [_cancel(link, "no longer in the calendar", by_absence=True)]
+        return [_cancel(s, link, "no longer in the calendar", by_absence=True)]
     return []
 
 
-def _cancel(link: Link, reason: str, *, by_absence: bool = False, wish: Meeting | None = None) -> Change:
+def _cancel(s: Situation, link: Link, reason: str, *, by_absence: bool = False, wish: Meeting | None = None) -> Change:
+    findings = list(wish.findings) if wish else []
+    if not s.capabilities.delete:
+        what = f"{s.capabilities.name} cannot remove a {_SESSION[s.capabilities.session]}"
+        findings.append(Finding("delete-unsupported", f"{what}: its link is retired here, but it goes on working"))
     return Change(
         link.key,
         Action.CANCEL,
@@ -211,51 +136,66 @@ def _cancel(link: Link, reason: str, *, by_absence: bool = False, wish: Meeting 
         link.start,
         session=link.session,
         by_absence=by_absence,
-        findings=wish.findings if wish else (),
-        wish=wish,
-    )
-
-
-def _adjustment(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
-    diffs = [
-        FieldDiff(name, link.applied.get(name), value)
-        for name, value in held_fields(wish, s.capabilities).items()
-        if link.applied.get(name) != value
-    ]
-    fixed = [diff for diff in diffs if diff.name not in s.capabilities.update]
-    if fixed and s.route.on_unsupported_update == "replace":
-        yield _replacement(link, wish, diffs, fixed)
-        yield from _first_invitations(s, wish)
-        return
-    possible = [diff for diff in diffs if diff.name in s.capabilities.update]
-    if possible:
-        yield _update(s, wish, link, possible, fixed)
-    yield from _people(s, wish, link)
-
-
-def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fixed: list[FieldDiff]) -> Change:
-    findings = list(wish.findings)
-    if fixed:
-        names = " and ".join(diff.name for diff in fixed)
-        findings.append(Finding("update-unsupported", f"the vendor cannot change {names}: the session keeps the old"))
-    relinks = any(diff.name in s.capabilities.relinks_on for diff in diffs)
-    return Change(
-        link.key,
-        Action.UPDATE,
-        f"{_names(diffs)} changed in the calendar",
-        LinkEffect.NEW if relinks else LinkEffect.KEPT,
-        wish.title,
-        wish.start,
-        session=link.session,
-        fields=tuple(diffs),
         findings=tuple(findings),
         wish=wish,
     )
 
 
-def _replacement(link: Link, wish: Meeting, diffs: list[FieldDiff], fixed: list[FieldDiff]) -> Change:
+_SESSION = {"scheduled": "session", "room": "room", "call": "call"}
+
+
+def _outlived(kept: timedelta) -> str:
+    days = kept / timedelta(days=1)
+    return f"it ended more than {f'{days:g} days' if days >= 1 else f'{days * 24:.3g} hours'} ago (retention)"
+
+
+def _adjustment(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
+    replaces = s.route.on_unsupported_update == "replace"
+    diffs = []
+    for name, value in held_fields(wish, s.capabilities).items():
+        # What was said once to be stale is not said in every pass.
+        known = not replaces and name not in s.capabilities.update and link.stale.get(name) == value
+        if link.applied.get(name) != value and not known:
+            diffs.append(FieldDiff(name, link.applied.get(name), value))
+    fixed = [diff for diff in diffs if diff.name not in s.capabilities.update]
+    if fixed and replaces:
+        yield _replacement(s, link, wish, diffs, fixed)
+        yield from _first_invitations(s, wish)
+        return
+    if diffs:
+        yield _update(s, wish, link, diffs, fixed)
+    yield from _people(s, wish, link)
+
+
+def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fixed: list[FieldDiff]) -> Change:
+    findings = list(wish.findings)
+    # Shown are the fields that change; when none does, those that should.
+    shown = [diff for diff in diffs if diff not in fixed] or fixed
+    changing = {diff.name for diff in diffs if diff not in fixed}
+    if fixed:
+        stays = f"{s.capabilities.name} cannot change {_names(fixed)}: the session keeps the old"
+        findings.append(Finding("update-unsupported", f"{stays}; replacing it would change the join link"))
+    if changing & s.capabilities.personal_relinks_on and s.capabilities.mints_links:
+        findings.append(Finding("new-personal-links", "the participants' personal links are made anew"))
+    return Change(
+        link.key,
+        Action.UPDATE,
+        f"{_names(shown)} changed in the calendar",
+        LinkEffect.NEW if changing & s.capabilities.relinks_on else LinkEffect.KEPT,
+        wish.title,
+        wish.start,
+        session=link.session,
+        fields=tuple(shown),
+        findings=tuple(findings),
+        wish=wish,
+    )
+
+
+def _replacement(s: Situation, link: Link, wish: Meeting, diffs: list[FieldDiff], fixed: list[FieldDiff]) -> Change:
     names = _names(fixed)
-    warning = Finding("new-link", f"the vendor cannot change {names}: a new session replaces it, with a new join link")
+    warning = Finding(
+        "new-link", f"{s.capabilities.name} cannot change {names}: a new session replaces it, with a new join link"
+    )
     return Change(
         link.key,
         Action.REPLACE,
@@ -278,23 +218,47 @@ def _names(diffs: list[FieldDiff]) -> str:
 def _people(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
     wanted = {person.email: person for person in wish.participants}
     known = {person.email: person for person in link.invitees}
+    can = s.capabilities
 
-    def row(action: Action, person: Participant, reason: str, *fields: FieldDiff) -> Change:
+    def row(action: Action, person: Participant, reason: str, field: FieldDiff, *findings: Finding) -> Change:
         return Change(
             link.key, action, reason, LinkEffect.KEPT, wish.title, wish.start,
-            session=link.session, person=person, fields=fields, wish=wish,
+            session=link.session, person=person, fields=(field,), findings=findings, wish=wish,
         )  # fmt: skip
 
     for email, person in wanted.items():
         have = known.get(email)
         if have is None:
             yield row(Action.INVITE, person, "new among the participants", FieldDiff("role", None, person.role))
-        elif have.role is not person.role and s.capabilities.change_role:
-            yield row(Action.ROLE, person, "role changed in the calendar", FieldDiff("role", have.role, person.role))
+        elif have.stale == GONE:
+            reason = "among the participants again; the vendor still has them"
+            yield row(Action.INVITE, person, reason, FieldDiff("role", None, person.role))
+        elif person.role not in (have.role, have.stale):
+            changed = FieldDiff("role", have.role, person.role)
+            yield row(Action.ROLE, person, "role changed in the calendar", changed, *_role_findings(s, person, have))
+    takes_the_place = can.invite and can.limits.participants == 1 and bool(wanted.keys() - known.keys())
     for email, have in known.items():
-        if email not in wanted and s.capabilities.uninvite:
-            gone = Participant(email, have.name, have.role)
-            yield row(Action.UNINVITE, gone, "no longer among the participants", FieldDiff("role", have.role, None))
+        if email in wanted or have.stale == GONE or takes_the_place:
+            continue
+        reason, left = "no longer among the participants", FieldDiff("role", have.role, None)
+        yield row(Action.UNINVITE, Participant(email, have.name, have.role), reason, left, *_stays(s, have))
+
+
+def _role_findings(s: Situation, person: Participant, have: Registered) -> Iterable[Finding]:
+    name = s.capabilities.name
+    if s.capabilities.change_role:
+        return
+    if not s.capabilities.mints_links:
+        yield Finding("role-change-unsupported", f"{name} cannot change a role: {person.email} stays {have.role}")
+    elif have.personal_link:
+        yield Finding("new-personal-links", f"{person.email} gets a new personal link; the old one keeps its role")
+
+
+def _stays(s: Situation, have: Registered) -> Iterable[Finding]:
+    if s.capabilities.uninvite or not (s.capabilities.invite or have.personal_link):
+        return
+    what = f"{s.capabilities.name} cannot remove a participant"
+    yield Finding("uninvite-unsupported", f"{what}: {have.email} can still join with what they were given")
 
 
 def _defer(s: Situation, key: MeetingKey, steps: list[Change]) -> list[Change]:
@@ -320,8 +284,3 @@ def _mended(s: Situation, key: MeetingKey, link: Link) -> bool:
     """Whether the meeting reads differently now than when it was set aside."""
     wish = s.wishes.get(key)
     return wish is not None and link.problem_digest not in (None, wish_digest(wish, s.capabilities))
-
-
-def registered(person: Participant, ref: str | None = None) -> Registered:
-    """The ledger's record of a participant as made known to the vendor."""
-    return Registered(person.email, person.name, person.role, ref)

@@ -12,17 +12,20 @@ from datetime import timedelta
 from typing import Literal
 
 from sync.apply import Applier
-from sync.degrade import degrade
+from sync.change import Change, Result
+from sync.degrade import degrade, for_route
 from sync.gate import VendorGate
 from sync.guard import Verdict, guard
 from sync.keep_up import finish_sessions, tidy
 from sync.ledger.records import Link, LinkState, SourceState, VendorState
 from sync.ledger.store import Ledger
-from sync.model import Finding, MeetingKey
-from sync.plan import Change, Result, Situation, make_plan
+from sync.model import Capabilities, Finding, MeetingKey
+from sync.personal import Minter
+from sync.plan import Situation, make_plan
 from sync.ports import Clock, Log, Source
 from sync.rekey import moved_occurrences
 from sync.report import RouteReport
+from sync.rooms import in_rooms
 from sync.route import Route, select
 from sync.settle import Settler
 from sync.snapshot import Snapshot, Trouble
@@ -58,6 +61,11 @@ class Reconciler:
     settle_after: timedelta
     concurrency: int
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the vendor can do for this route."""
+        return for_route(self.gate.connector.capabilities, self.route)
+
     async def run(self, options: Options) -> RouteReport:
         """One pass. Raises nothing for what the outside does: the report says it."""
         if not options.writes:
@@ -72,7 +80,10 @@ class Reconciler:
 
     async def _pass(self, options: Options) -> RouteReport:
         await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
-        settler = Settler(self.route, self.ledger, self.gate, self.clock, self.log, self.settle_after)
+        settler = Settler(
+            self.route, self.ledger, self.gate, self.clock, self.log, self.settle_after, self.capabilities
+        )
+        lacking = 0
         unsettled = await self._unsettled(settler, options)
         links = await self._links()
         snapshot = await self._read(links, options)
@@ -85,9 +96,10 @@ class Reconciler:
             options.on_plan(len(changes))
             changes = await self._apply(settler, changes, situation.links, options)
             await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log, self.concurrency)
-            await tidy(situation, frozenset(change.key for change in changes), self.ledger)
+            await tidy(situation, frozenset(c.key for c in changes if c.result is not Result.DONE), self.ledger)
+            lacking = await self._personal_links(situation)
             await self._remember_vendor()
-        return await self._report(options, snapshot, verdict, changes, situation.left)
+        return await self._report(options, snapshot, verdict, changes, situation.left, lacking)
 
     async def _unsettled(self, settler: Settler, options: Options) -> frozenset[str]:
         """The keys whose earlier calls still have an unknown outcome, after looking (unless nothing may be written)."""
@@ -108,12 +120,14 @@ class Reconciler:
         self, snapshot: Snapshot, links: Mapping[MeetingKey, Link], unsettled: frozenset[str], options: Options
     ) -> Situation:
         linked = frozenset(key for key, link in links.items() if link.has_session)
+        capabilities, now = self.capabilities, self.clock.now()
         selection = select(self.route, snapshot.meetings, linked)
-        capabilities = self.gate.connector.capabilities
+        if self.route.series == "room" and capabilities.session == "room":
+            selection = in_rooms(self.route, snapshot.meetings, linked, now)
         return Situation(
             route=self.route,
             capabilities=capabilities,
-            now=self.clock.now(),
+            now=now,
             window=snapshot.window,
             snapshot=snapshot,
             wishes={key: degrade(meeting, capabilities, self.route) for key, meeting in selection.taken.items()},
@@ -146,11 +160,17 @@ class Reconciler:
             settler,
             self.clock,
             self.log,
+            self.capabilities,
             self.concurrency,
             options.on_step,
             dict(links),
         )
         return await applier.apply(changes)
+
+    async def _personal_links(self, situation: Situation) -> int:
+        """Make the personal links that are due; how many meetings still lack one."""
+        minter = Minter(self.ledger, self.gate, self.clock, self.log, self.capabilities, self.concurrency)
+        return await minter.make(await self.ledger.links(self.route.name), situation.wishes)
 
     async def _links(self) -> dict[MeetingKey, Link]:
         return {link.key: link for link in await self.ledger.links(self.route.name)}
@@ -195,6 +215,7 @@ class Reconciler:
         verdict: Verdict,
         changes: list[Change],
         left: Mapping[MeetingKey, Finding],
+        lacking: int,
     ) -> RouteReport:
         links = (await self._links()).values()
         open_keys = {intent.key for intent in await self.ledger.undecided(self.route.name)}
@@ -209,7 +230,7 @@ class Reconciler:
             digest=verdict.plan.digest,
             noop=verdict.plan.noop,
             quarantined=sum(link.state is LinkState.QUARANTINED for link in links),
-            waiting=len(open_keys | aside),
+            waiting=len(open_keys | aside) + lacking,
             held_reason=verdict.reason,
             vendor_trouble=self.gate.trouble,
             vendor_reason=self.gate.reason or "",

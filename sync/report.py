@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
+from sync.change import Action, Change, Result
 from sync.model import Finding, MeetingKey
-from sync.plan import Action, Change, Result
 from sync.snapshot import Snapshot, Trouble
 
 COUNTS = (
@@ -59,7 +59,7 @@ class RouteReport:
     noop: int = 0
     quarantined: int = 0
     waiting: int = 0
-    """Meetings of the route that are in doubt, quarantined or have an open intent, whatever this pass did."""
+    """Meetings of the route that are in doubt, quarantined, have an open intent or lack a personal link that is due."""
     held_reason: str = ""
     vendor_trouble: Literal["unreachable", "refused", "cooldown"] | None = None
     vendor_reason: str = ""

@@ -48,6 +48,7 @@ class Route:
     drift: Literal["repair", "report"] = "repair"
     existing_link: Literal["skip", "add"] = "skip"
     on_unsupported_update: Literal["keep", "replace"] = "keep"
+    title_marker: bool = True
     max_delete_percent: int = 30
     guard_from: int = 5
     freeze: timedelta = timedelta(minutes=15)

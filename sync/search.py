@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from sync.degrade import instant_text
+from sync.change import Action
+from sync.echo import as_sent, echoes
 from sync.effects import recorded
 from sync.errors import Unreachable
 from sync.gate import VendorGate
 from sync.ledger.records import Intent, Link, Registered
 from sync.ledger.store import Ledger
 from sync.model import Invitee, Role, Session
-from sync.plan import Action
 from sync.ports import Clock, Log, Unfindable
 
 DOUBLE = "double"
@@ -38,6 +38,8 @@ class Search:
         adopted is recorded as the vendor shows it, which may be an earlier attempt's content. Raises OutsideError,
         also when the search cannot be trusted.
         """
+        if not intent.marker:
+            return Unfindable("the session carries no marker to look for")
         found = await self._gate.call(lambda: self._gate.connector.find(intent.marker))
         if isinstance(found, Unfindable):
             return found
@@ -68,14 +70,16 @@ class Search:
 
     async def _adopted(self, intent: Intent, link: Link, session: Session) -> Link:
         adopted = recorded(replace(intent, action=Action.CREATE.value), link, session=session.ref)
-        shown = {name: value for name, value in shown_fields(session).items() if name in adopted.applied}
+        shown = {n: value for n, value in as_sent(adopted.applied, session).items() if n in adopted.applied}
         listed = await self._gate.call(lambda: self._gate.connector.invitees(session.ref))
         return replace(
             adopted,
-            title=session.title or adopted.title,
+            title=shown.get("title", adopted.title),
+            join_url=session.join_url,
             start=session.start or adopted.start,
             end=session.end or adopted.end,
             applied={**adopted.applied, **shown},
+            echo=echoes(adopted.applied, session),
             invitees=adopted.invitees if isinstance(listed, Unfindable) else registered_as(listed, adopted.invitees),
         )
 
@@ -88,18 +92,6 @@ class Search:
             self._log("session.deleted", **common, session=ref, reason="a late double of ours")
 
 
-def shown_fields(session: Session) -> dict[str, str]:
-    """The fields that the vendor shows for a session, in the ledger's text form."""
-    shown = {}
-    if session.title is not None:
-        shown["title"] = session.title
-    if session.start is not None:
-        shown["start"] = instant_text(session.start)
-    if session.end is not None:
-        shown["end"] = instant_text(session.end)
-    return shown
-
-
 def registered_as(listed: tuple[Invitee, ...], believed: tuple[Registered, ...] = ()) -> tuple[Registered, ...]:
     """The people as the vendor lists them; what it does not say of one is taken from what was believed."""
     known = {person.email: person for person in believed}
@@ -107,5 +99,6 @@ def registered_as(listed: tuple[Invitee, ...], believed: tuple[Registered, ...] 
     for invitee in listed:
         email = invitee.email.lower()
         before = known.get(email, Registered(email, invitee.name, Role.PARTICIPANT))
-        people.setdefault(email, Registered(email, before.name, invitee.role or before.role, invitee.ref))
+        link = invitee.personal_link or before.personal_link
+        people.setdefault(email, replace(before, role=invitee.role or before.role, ref=invitee.ref, personal_link=link))
     return tuple(people.values())

@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from sync.effects import failed, payload_digest, recorded, vanished
+from sync.change import Action
+from sync.echo import as_sent
+from sync.effects import failed, recorded, vanished
 from sync.errors import OutsideError
 from sync.gate import VendorGate
-from sync.ledger.records import WATCH, Intent, Link, LinkState, Registered
+from sync.ledger.records import HOST, MINT, WATCH, Intent, Link, LinkState, Registered
 from sync.ledger.store import Ledger
-from sync.model import Invitee
-from sync.plan import Action
+from sync.model import Capabilities, Invitee
 from sync.ports import Clock, Log, Unfindable
 from sync.route import Route
-from sync.search import DOUBLE, Search, shown_fields
+from sync.search import DOUBLE, Search
 
 
 class Outcome(StrEnum):
@@ -44,8 +45,16 @@ class Settler:
     """
 
     def __init__(
-        self, route: Route, ledger: Ledger, gate: VendorGate, clock: Clock, log: Log, settle_after: timedelta
+        self,
+        route: Route,
+        ledger: Ledger,
+        gate: VendorGate,
+        clock: Clock,
+        log: Log,
+        settle_after: timedelta,
+        capabilities: Capabilities,
     ) -> None:
+        self._capabilities = capabilities
         self._route = route
         self._ledger = ledger
         self._gate = gate
@@ -61,6 +70,8 @@ class Settler:
             link = links.get(intent.key)
             if link is None:  # forgotten by a person meanwhile
                 await self._ledger.settle(intent, "forgotten", self._clock.now())
+            elif intent.action in (MINT, HOST):  # whether or not there is such a link now, making one again is harmless
+                await self._ledger.settle(intent, "unknown", self._clock.now())
             elif intent.action == WATCH:
                 await self._watch(intent, await self._fresh(link))
             elif (await self.settle(intent, await self._fresh(link), waited=True)).outcome is Outcome.LATER:
@@ -83,8 +94,8 @@ class Settler:
             return settled
         if settled.outcome is Outcome.ABSENT and waited and intent.looked_at is not None:
             why = f"the vendor did not carry out the {intent.action}"
-            settled = replace(settled, link=failed(settled.link, why, payload_digest(intent.payload), now))
-        if settled.outcome is Outcome.ABSENT and intent.action == Action.CREATE:
+            settled = replace(settled, link=failed(settled.link, why, intent.payload.get("digest", ""), now))
+        if settled.outcome is Outcome.ABSENT and intent.action == Action.CREATE and intent.marker:
             # It may take effect all the same, after any time that one is willing to wait.
             await self._ledger.open_intent(settled.link, WATCH, now, payload=intent.payload)
         await self._ledger.settle(intent, settled.outcome, now, settled.link)
@@ -137,8 +148,9 @@ class Settler:
         found = await self._search.find(intent, link)
         if isinstance(found, Unfindable):
             # Only where nothing of ours can ever be found again is one repeat better than asking a person.
-            orphan_is_harmless = self._gate.connector.capabilities.marker == "none"
-            return self._unfindable(link, found, repeatable=orphan_is_harmless and not intent.payload.get("repeat"))
+            orphan_is_harmless = self._capabilities.marker == "none"
+            lost = replace(link, lost=link.lost + 1)
+            return self._unfindable(lost, found, repeatable=orphan_is_harmless and not link.lost)
         return Settled(Outcome.FOUND, found) if found else None
 
     async def _find_invitee(self, intent: Intent, link: Link) -> Settled | None:
@@ -165,10 +177,12 @@ class Settler:
         return Settled(Outcome.ABSENT, link)
 
     async def _compare_session(self, intent: Intent, link: Link) -> Settled:
+        if not self._capabilities.reads_back:
+            return Settled(Outcome.ABSENT, link, "the vendor does not show what it holds")
         session = await self._gate.call(lambda: self._gate.connector.get(str(intent.session)))
         if session is None:
             return Settled(Outcome.ABSENT, vanished(link, repair=self._route.drift == "repair"))
-        shown = {**link.applied, **shown_fields(session)}
+        shown = {**link.applied, **as_sent(intent.payload["fields"], session)}
         if all(shown.get(name) == value for name, value in intent.payload["fields"].items()):
             return Settled(Outcome.FOUND, recorded(intent, link))
         return Settled(Outcome.ABSENT, replace(link, applied=shown))

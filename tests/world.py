@@ -13,9 +13,9 @@ from connectors.simulators.onstream import OnstreamSimulator
 from connectors.simulators.serve import serve_in_thread
 from daemon.settings import Settings, load
 from daemon.wiring import Installation, installation
+from sync.change import Change
 from sync.ledger.records import Link
 from sync.model import MeetingKey
-from sync.plan import Change
 from sync.reconcile import Options
 from sync.report import RouteReport
 from tests.calendars import Entry, calendar

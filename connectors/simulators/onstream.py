@@ -51,6 +51,10 @@ class OnstreamSimulator:
         self._lock = threading.RLock()
         self.reset()
 
+    def table(self, url: str) -> dict[str, Any]:
+        """The keys of a `[vendors.<name>]` table that reaches this stand-in at `url`."""
+        return {"type": "onstream", "url": url, "username": self.username, "password": self.password}
+
     # What tests look at
 
     @property

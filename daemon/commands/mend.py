@@ -8,13 +8,14 @@ import click
 from daemon.console import Context, command
 from daemon.database import open_engine, revisions, upgrade
 from daemon.wiring import Installation, installation
+from sync.echo import shown_fields
 from sync.effects import settled
 from sync.errors import ConfigurationError
 from sync.ledger.records import Link, LinkState
 from sync.model import MeetingKey
 from sync.ports import Unfindable
 from sync.report import Exit
-from sync.search import registered_as, shown_fields
+from sync.search import registered_as
 
 
 @click.command()
@@ -23,14 +24,21 @@ from sync.search import registered_as, shown_fields
 async def retry(context: Context, key: str | None) -> Exit:
     """Release meetings from back-off, quarantine and doubt (one, or all); the next pass tries them."""
     async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
-        found = await _links(inside, key) if key else await inside.ledger.links()
-        waiting = [link for link in found if link.problem or link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)]
+        found = await known_links(inside, key) if key else await inside.ledger.links()
+        waiting = [link for link in found if _waits(link)]
         for link in waiting:
             state = LinkState.CANCELLED if link.state is LinkState.CANCELLED else LinkState.LIVE
-            free = replace(settled(link), state=state if link.session else LinkState.PENDING)
+            people = tuple(replace(p, personal_link=None) if p.personal_link == "" else p for p in link.invitees)
+            state = state if link.session else LinkState.PENDING
+            free = replace(settled(link), state=state, invitees=people, lost=0)
             await inside.ledger.save_link(free, inside.clock.now())
     _say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
     return Exit.DONE
+
+
+def _waits(link: Link) -> bool:
+    refused = any(person.personal_link == "" for person in link.invitees)
+    return bool(link.problem) or refused or link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)
 
 
 @click.command()
@@ -91,7 +99,7 @@ async def forget(context: Context, key: str, route: str | None) -> Exit:
     While the calendar has the meeting, the next pass makes a new session for it.
     """
     async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
-        found = [link for link in await _links(inside, key) if route in (None, link.route)]
+        found = [link for link in await known_links(inside, key) if route in (None, link.route)]
         for link in found:
             await inside.ledger.delete_link(link.route, link.key)
     _say(
@@ -132,7 +140,8 @@ async def _schema(context: Context, *, run: bool) -> Exit:
     return Exit.DONE
 
 
-async def _links(inside: Installation, key: str) -> list[Link]:
+async def known_links(inside: Installation, key: str) -> list[Link]:
+    """The meeting's links on every route. Raises ConfigurationError when there is none."""
     _parse(key)
     found = await inside.ledger.links(key=key)
     if not found:

@@ -15,8 +15,8 @@ from daemon.documents import passes_document
 from daemon.render import show_report
 from daemon.service import serve
 from daemon.wiring import Installation, installation
+from sync.change import Change
 from sync.errors import ConfigurationError
-from sync.plan import Change
 from sync.reconcile import Options
 from sync.report import Exit, RouteReport, worst
 

@@ -1,9 +1,12 @@
 """init, simulate and demo: for the first hour with convener."""
 
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -75,7 +78,7 @@ def plain(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("vendor", type=click.Choice(["onstream"]))
+@click.argument("vendor", type=click.Choice(sorted(entry_points(group="convener.simulators").names)))
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8480, show_default=True, type=int, help="0 takes a free one.")
 @click.option("--username", default="acme", show_default=True)
@@ -84,24 +87,36 @@ def plain(function: Callable[..., None]) -> Callable[..., None]:
 def simulate(vendor: str, host: str, port: int, username: str, password: str, as_json: bool) -> None:
     """Run a stand-in server of a vendor, for trying a configuration without an account."""
     # Imported here: the service path never loads a simulator.
-    from connectors.simulators.onstream import OnstreamSimulator
     from connectors.simulators.serve import loopback_port, run_forever
 
+    simulator = entry_points(group="convener.simulators")[vendor].load()(username=username, password=password)
     try:
         with loopback_port(host, port) as listener:
             url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
             if as_json:
-                print_json({"vendor": vendor, "url": url, "username": username})
+                print_json({"vendor": vendor, "url": url, "username": username, "settings": simulator.table(url)})
             else:
-                click.echo(f"{vendor} stand-in at {url} for user {username}; Ctrl-C ends it")
+                click.echo(f"{vendor} stand-in at {url} for user {username}; Ctrl-C ends it. To use it:\n")
+                click.echo(toml_table(f"vendors.{vendor}", simulator.table(url)))
             sys.stdout.flush()
-            run_forever(OnstreamSimulator(username=username, password=password).app, listener)
+            run_forever(simulator.app, listener)
     except (OSError, OverflowError) as error:
         raise ConfigurationError(
             f"port {port} of {host} cannot be used: {getattr(error, 'strerror', error)}"
         ) from error
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
+
+
+def toml_table(name: str, table: Mapping[str, Any]) -> str:
+    """The table as TOML; its values are strings, numbers, truth values and tables of these."""
+    return "\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())])
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)  # JSON's strings, numbers and truth values are TOML's
 
 
 @click.command()

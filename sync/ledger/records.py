@@ -22,19 +22,43 @@ class LinkState(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+GONE = "gone"
+"""What `Registered.stale` says of a participant whom the calendar dropped and the vendor cannot remove."""
+
+MINT = "mint"
+"""Action of an intent that makes one participant's personal link; making it twice does no harm."""
+
+HOST = "host"
+"""Action of an intent that makes a moderator's link for a person who asked for it; it is kept nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A participant as last made known to the vendor; `ref` is the vendor's id where it is known."""
+    """A participant as last made known to the vendor; `ref` is the vendor's id where it is known.
+
+    `stale` is what the calendar says and the vendor cannot change: GONE, or another role's name. `personal_link` is
+    this person's own way in (None: not made yet, "": refused by the vendor), `link_for` the digest of what it was
+    made for, `link_expires` its end (None: as long as the session).
+    """
 
     email: str
     name: str
     role: Role
     ref: str | None = None
+    stale: str = ""
+    personal_link: str | None = field(default=None, repr=False)
+    link_for: str = ""
+    link_expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A meeting and its session. `applied` holds the fields as they were last sent to the vendor."""
+    """A meeting and its session. `title`, `start` and `end` are the calendar's, as of the last pass that looked.
+
+    `applied` holds the fields as they were last sent to the vendor, `stale` those that the calendar has meanwhile
+    changed and the vendor cannot, `echo` those that the vendor spells in its own way although they say the same.
+    `lost` counts creations of unknown outcome that cannot be looked for.
+    """
 
     route: str
     key: MeetingKey
@@ -52,6 +76,9 @@ class Link:
     retry_at: datetime | None = None
     problem: str | None = None
     problem_digest: str | None = None
+    stale: Mapping[str, str] = field(default_factory=dict)
+    echo: Mapping[str, str] = field(default_factory=dict)
+    lost: int = 0
 
     @property
     def has_session(self) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sync.ledger import rows
 from sync.ledger import tables as t
 from sync.ledger.records import WATCH, Intent, Link, LinkState, Registered, Run, SourceState, VendorState
-from sync.model import MeetingKey, Role, content_digest, parse_recurrence, recurrence_text
+from sync.model import MeetingKey, content_digest, recurrence_text
 
 
 class Ledger:
@@ -60,13 +61,11 @@ class Ledger:
             if value is not None:
                 query, people = query.where(column == value), people.where(column == value)
         async with self._engine.connect() as connection:
-            rows = list(await connection.execute(query))
+            found = list(await connection.execute(query))
             by_link: dict[int, list[Registered]] = {}
             for person in await connection.execute(people):
-                by_link.setdefault(person.link_id, []).append(
-                    Registered(person.email, person.name, Role(person.role), person.ref)
-                )
-        return [_link(row, tuple(by_link.get(row.id, ()))) for row in rows]
+                by_link.setdefault(person.link_id, []).append(rows.registered(person))
+        return [rows.link(row, tuple(by_link.get(row.id, ()))) for row in found]
 
     async def save_link(self, link: Link, now: datetime) -> None:
         """Insert or replace a link with its invitees."""
@@ -76,7 +75,7 @@ class Ledger:
         """Insert or replace links with their invitees, all or none."""
         async with self._write() as connection:
             for link in links:
-                await _save_link(connection, link, now)
+                await rows.save_link(connection, link, now)
 
     async def delete_link(self, route: str, key: MeetingKey) -> None:
         """Forget a link and its open intents."""
@@ -101,8 +100,8 @@ class Ledger:
         """The vendor's sessions that belong to other meetings than the link's."""
         other = (t.links.c.key != str(link.key)) | (t.links.c.route != link.route)
         held = (t.links.c.session.is_not(None), t.links.c.state != LinkState.CANCELLED.value)
-        rows = await self._all(select(t.links.c.session).where(t.links.c.vendor == vendor, other, *held))
-        return frozenset(row.session for row in rows)
+        found = await self._all(select(t.links.c.session).where(t.links.c.vendor == vendor, other, *held))
+        return frozenset(row.session for row in found)
 
     async def witnesses(self, link: Link, number: int) -> list[tuple[str, str]]:
         """Marker and session of the newest other sessions that this installation made at the link's vendor."""
@@ -127,7 +126,7 @@ class Ledger:
         `recorded` as it is)."""
         async with self._write() as connection:
             if not recorded:
-                await _save_link(connection, link, now)
+                await rows.save_link(connection, link, now)
             values = {
                 "route": link.route,
                 "key": str(link.key),
@@ -156,7 +155,7 @@ class Ledger:
     async def open_intents(self, route: str) -> list[Intent]:
         """The intents of a route without an outcome, oldest first."""
         query = select(t.intents).where(t.intents.c.route == route, t.intents.c.settled_at.is_(None))
-        return [_intent(row) for row in await self._all(query.order_by(t.intents.c.id))]
+        return [rows.intent(row) for row in await self._all(query.order_by(t.intents.c.id))]
 
     async def undecided(self, route: str) -> list[Intent]:
         """The open intents that keep a meeting waiting (all but those that watch for late effects)."""
@@ -171,7 +170,7 @@ class Ledger:
         """Close an intent and record what it did to its link, in one transaction."""
         async with self._write() as connection:
             if link is not None:
-                await _save_link(connection, link, now)
+                await rows.save_link(connection, link, now)
             await connection.execute(
                 update(t.intents).where(t.intents.c.id == intent.id).values(settled_at=now, outcome=outcome)
             )
@@ -180,10 +179,10 @@ class Ledger:
 
     async def source(self, name: str) -> SourceState:
         """What is remembered of the source; empty when it was never read."""
-        rows = await self._all(select(t.sources).where(t.sources.c.name == name))
-        if not rows:
+        found = await self._all(select(t.sources).where(t.sources.c.name == name))
+        if not found:
             return SourceState()
-        row = rows[0]
+        row = found[0]
         rejected = frozenset((uid, reason) for uid, reason in row.rejected)
         return SourceState(row.cursor, row.read_at, row.complete_at, row.problem, rejected)
 
@@ -203,8 +202,8 @@ class Ledger:
 
     async def vendor(self, name: str) -> VendorState:
         """What is remembered of the vendor."""
-        rows = await self._all(select(t.vendors).where(t.vendors.c.name == name))
-        return VendorState(rows[0].cooldown_until, rows[0].problem) if rows else VendorState()
+        found = await self._all(select(t.vendors).where(t.vendors.c.name == name))
+        return VendorState(found[0].cooldown_until, found[0].problem) if found else VendorState()
 
     async def save_vendor(self, name: str, state: VendorState) -> None:
         """Remember the vendor."""
@@ -231,101 +230,8 @@ class Ledger:
     async def last_run(self, route: str, *, successful: bool = False) -> Run | None:
         """The newest run of the route, or the newest with exit code 0."""
         query = select(t.runs).where(t.runs.c.route == route).order_by(t.runs.c.id.desc()).limit(1)
-        rows = await self._all(query.where(t.runs.c.exit == 0) if successful else query)
-        if not rows:
+        found = await self._all(query.where(t.runs.c.exit == 0) if successful else query)
+        if not found:
             return None
-        r = rows[0]
+        r = found[0]
         return Run(r.id, r.route, r.started_at, r.finished_at, r.exit, r.counts, r.reason)
-
-
-async def _save_link(connection: AsyncConnection, link: Link, now: datetime) -> None:
-    where = (t.links.c.route == link.route, t.links.c.key == str(link.key))
-    values = {
-        "state": link.state.value,
-        "vendor": link.vendor,
-        "marker": link.marker,
-        "session": link.session,
-        "title": link.title,
-        "starts_at": link.start,
-        "ends_at": link.end,
-        "join_url": link.join_url,
-        "applied": dict(link.applied),
-        "attempts": link.attempts,
-        "retry_at": link.retry_at,
-        "problem": link.problem,
-        "problem_digest": link.problem_digest,
-        "updated_at": now,
-    }
-    number = (await connection.execute(select(t.links.c.id).where(*where))).scalar_one_or_none()
-    if number is None:
-        identity = {
-            "route": link.route,
-            "key": str(link.key),
-            "source": link.key.source,
-            "uid": link.key.uid,
-            "recurrence_id": recurrence_text(link.key.recurrence_id),
-            "created_at": now,
-        }
-        made = await connection.execute(insert(t.links).values(**identity, **values).returning(t.links.c.id))
-        number = made.scalar_one()
-        if not link.invitees:
-            return
-    else:
-        await connection.execute(update(t.links).where(t.links.c.id == number).values(values))
-    await _save_invitees(connection, number, link.invitees)
-
-
-async def _save_invitees(connection: AsyncConnection, link_id: int, people: Iterable[Registered]) -> None:
-    query = select(t.invitees).where(t.invitees.c.link_id == link_id)
-    known = {row.email: row for row in await connection.execute(query)}
-    wanted = {person.email: person for person in people}
-    gone = [row.id for email, row in known.items() if email not in wanted]
-    if gone:
-        await connection.execute(delete(t.invitees).where(t.invitees.c.id.in_(gone)))
-    new = []
-    for email, person in wanted.items():
-        values = {"name": person.name, "role": person.role.value, "ref": person.ref}
-        row = known.get(email)
-        if row is None:
-            new.append({"link_id": link_id, "email": email, **values})
-        elif (row.name, row.role, row.ref) != tuple(values.values()):
-            await connection.execute(update(t.invitees).where(t.invitees.c.id == row.id).values(values))
-    if new:
-        await connection.execute(insert(t.invitees), new)
-
-
-def _link(row: Row[Any], people: tuple[Registered, ...]) -> Link:
-    return Link(
-        route=row.route,
-        key=MeetingKey(row.source, row.uid, parse_recurrence(row.recurrence_id)),
-        vendor=row.vendor,
-        marker=row.marker,
-        state=LinkState(row.state),
-        session=row.session,
-        title=row.title,
-        start=row.starts_at,
-        end=row.ends_at,
-        join_url=row.join_url,
-        applied=row.applied,
-        invitees=people,
-        attempts=row.attempts,
-        retry_at=row.retry_at,
-        problem=row.problem,
-        problem_digest=row.problem_digest,
-    )
-
-
-def _intent(row: Row[Any]) -> Intent:
-    return Intent(
-        row.id,
-        row.route,
-        row.key,
-        row.vendor,
-        row.action,
-        row.participant,
-        row.marker,
-        row.session,
-        row.payload,
-        row.opened_at,
-        row.looked_at,
-    )

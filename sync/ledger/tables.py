@@ -80,6 +80,9 @@ links = Table(
     Column("retry_at", Instant),
     Column("problem", Words),
     Column("problem_digest", String(64)),
+    Column("stale", JSON, nullable=False, server_default="{}"),
+    Column("echo", JSON, nullable=False, server_default="{}"),
+    Column("lost", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("route", "key", name="uq_links_route_key"),
@@ -96,6 +99,10 @@ invitees = Table(
     Column("name", Words, nullable=False),
     Column("role", String(20), nullable=False),
     Column("ref", String(200)),
+    Column("stale", String(20), nullable=False, server_default=""),
+    Column("personal_link", Text),
+    Column("link_for", String(64), nullable=False, server_default=""),
+    Column("link_expires_at", Instant),
     UniqueConstraint("link_id", "email", name="uq_invitees_link_email"),
 )
 

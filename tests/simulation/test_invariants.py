@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from connectors.simulators.faults import Fault
+from sync.change import Result
 from sync.errors import ConvenerError
-from sync.plan import Result
 from sync.report import Exit
 from tests.calendars import Entry, entries
 from tests.clock import START

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from connectors.simulators.faults import Fault
-from sync.plan import Result
+from sync.change import Result
 from sync.report import Exit
 from tests.calendars import Entry, entries
 from tests.clock import START

@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sync.change import Change, Plan
 from sync.degrade import held_fields
 from sync.ledger.records import Intent, Link, LinkState, Registered
 from sync.model import Capabilities, Meeting, MeetingKey, Participant, Role
-from sync.plan import Change, Plan, Situation, make_plan
+from sync.plan import Situation, make_plan
 from sync.route import Route
 from sync.snapshot import Snapshot
 from tests.clock import START

@@ -126,7 +126,7 @@ class TestParticipants:
         assert len(got.participants) == 3
         assert MARA in got.participants
         assert found == ["participants-cut"]
-        assert "3 are left out" in got.findings[0].message
+        assert "takes 3 participants: 3 more (a2@example.com" in got.findings[0].message
 
     @pytest.mark.parametrize(
         ("invite", "can_mail", "people", "codes"),

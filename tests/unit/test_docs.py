@@ -12,7 +12,7 @@ from connectors.settings import VendorSettings
 from connectors.sources.ical import IcalSettings
 from daemon.cli import cli
 from daemon.settings import DaemonSettings, MatchSettings, PublishSettings, RouteSettings, vendor_plugins
-from docs.generate import logs_page
+from docs.generate import logs_page, vendors_page
 from sync.logbook import LINES
 from sync.report import COUNTS, Exit
 
@@ -60,6 +60,11 @@ def test_every_exit_code_and_count_is_documented() -> None:
 
 def test_the_page_of_log_lines_is_what_the_logbook_says() -> None:
     assert (ROOT / "docs/logs.md").read_text() == logs_page(), "run `make docs`"
+
+
+def test_the_table_of_vendors_is_what_their_capabilities_say() -> None:
+    page = (ROOT / "docs/vendors.md").read_text()
+    assert page == vendors_page(page), "run `make docs`"
 
 
 def events_in_the_code() -> dict[str, set[str]]:

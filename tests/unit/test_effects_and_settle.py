@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from sync.change import Action, Change, FieldDiff, LinkEffect
+from sync.echo import shown_fields
 from sync.effects import new_link, parse_instant, payload_of, recorded, settled, vanished
 from sync.ledger.records import Link, LinkState, Registered
 from sync.model import Capabilities, Invitee, Meeting, Participant, Role, Session
-from sync.plan import Action, Change, LinkEffect
-from sync.settle import shown_fields, with_vendor_ids
+from sync.settle import with_vendor_ids
 from tests.unit.builders import FULL, HOUR, JON, MARA, NOW, SOON, intent_of, link_of, meeting, planned, the_change
 
 TROUBLED = {"attempts": 3, "retry_at": NOW, "problem": "no", "problem_digest": "d"}
@@ -19,7 +20,7 @@ TROUBLED = {"attempts": 3, "retry_at": NOW, "problem": "no", "problem_digest": "
 
 def effect(link: Link, action: Action, change: Change, capabilities: Capabilities = FULL, **ids: str) -> Link:
     """The link after the intent of a change was written to disk, read back, and found to be done."""
-    payload = json.loads(json.dumps(payload_of(change, action, capabilities, mail=False)))
+    payload = json.loads(json.dumps(payload_of(change, action, link, capabilities, mail=False)))
     return recorded(intent_of(link, action, payload), link, **ids)
 
 
@@ -60,7 +61,8 @@ def test_an_update_changes_the_fields_and_nothing_else() -> None:
     wish = meeting()
     old = link_of(wish)
     changed = replace(wish, title="Renamed", end=SOON + 2 * HOUR)
-    link = effect(old, Action.UPDATE, change_of(changed))
+    fields = tuple(FieldDiff(name, "", "") for name in ("title", "end"))
+    link = effect(old, Action.UPDATE, replace(change_of(changed), fields=fields))
     assert (link.title, link.end, link.applied["title"]) == ("Renamed", SOON + 2 * HOUR, "Renamed")
     assert (link.session, link.join_url, link.invitees) == (old.session, old.join_url, old.invitees)
 
@@ -109,7 +111,7 @@ def test_a_replacement_is_two_writes_and_never_one_intent() -> None:
 @pytest.mark.parametrize("mail", [True, False])
 def test_the_payload_says_whether_mail_was_to_go_out_and_is_plain_json(mail: bool) -> None:
     for action in Action:
-        payload = payload_of(change_of(meeting(), JON), action, FULL, mail=mail)
+        payload = payload_of(change_of(meeting(), JON), action, link_of(meeting()), FULL, mail=mail)
         assert payload["mail"] is mail
         assert json.loads(json.dumps(payload)) == payload
 

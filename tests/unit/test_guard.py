@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sync.change import Action, Change, Result
 from sync.guard import guard
 from sync.ledger.records import Link
 from sync.model import Meeting
-from sync.plan import Action, Change, Result
 from sync.route import Route
 from tests.unit.builders import FULL, HOUR, JON, MARA, NOW, ROUTE, SOON, link_of, meeting, planned
 

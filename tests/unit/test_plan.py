@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sync.change import Action, LinkEffect, Result
 from sync.degrade import instant_text, wish_digest
+from sync.effects import noted
 from sync.ledger.records import LinkState
-from sync.model import Finding, Role
-from sync.plan import Action, LinkEffect, Result
+from sync.model import Finding, Participant, Role
 from sync.snapshot import Rejected, Snapshot, Trouble
 from tests.unit.builders import (
     FULL,
@@ -147,15 +148,27 @@ class TestParticipants:
         assert planned([replace(wish, participants=(replace(JON, name="J."),))], [link_of(wish)]).changes == ()
 
     @pytest.mark.parametrize(
-        ("lacking", "people"),
-        [({"uninvite": False}, ()), ({"change_role": False}, (replace(JON, role=Role.OBSERVER),))],
+        ("lacking", "people", "step", "code"),
+        [
+            ({"uninvite": False}, (), "uninvite jon@example.com", "uninvite-unsupported"),
+            (
+                {"change_role": False},
+                (replace(JON, role=Role.OBSERVER),),
+                "role jon@example.com",
+                "role-change-unsupported",
+            ),
+        ],
     )
-    def test_what_the_vendor_cannot_do_to_people_is_not_planned(
-        self, lacking: dict[str, bool], people: tuple[object, ...]
+    def test_what_the_vendor_cannot_do_to_people_is_said_once(
+        self, lacking: dict[str, bool], people: tuple[Participant, ...], step: str, code: str
     ) -> None:
-        wish = meeting()
-        capabilities = replace(FULL, **lacking)
-        assert planned([replace(wish, participants=people)], [link_of(wish)], capabilities=capabilities).changes == ()
+        wish, capabilities = replace(meeting(), participants=people), replace(FULL, **lacking)
+        plan = planned([wish], [link_of(meeting())], capabilities=capabilities)
+        assert actions(plan) == [step]
+        assert [finding.code for finding in plan.changes[0].findings] == [code]
+        noticed = noted(plan.changes[0], plan.changes[0].action, link_of(meeting()), capabilities)
+        assert planned([wish], [noticed], capabilities=capabilities).changes == ()
+        assert planned([meeting()], [noticed], capabilities=capabilities).changes == () or people == ()
 
     def test_an_update_comes_before_the_people_of_the_same_meeting(self) -> None:
         wish = meeting()

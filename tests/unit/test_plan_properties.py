@@ -10,12 +10,13 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.change import Action, Change, Plan, Result
 from sync.degrade import degrade
-from sync.effects import new_link, payload_of, recorded
+from sync.effects import new_link, noted, payload_of, recorded, sends
 from sync.guard import guard
 from sync.ledger.records import Link, LinkState
 from sync.model import Capabilities, Limits, Meeting, MeetingKey, Participant, Role
-from sync.plan import Action, Change, Plan, Result, Situation, make_plan
+from sync.plan import Situation, make_plan
 from sync.route import Route
 from sync.snapshot import Rejected, Snapshot, Trouble
 from tests.unit.builders import FULL, HOUR, NOW, ROUTE, intent_of, key, link_of, situation
@@ -128,7 +129,9 @@ def carried_out(now_is: Situation, link: Link | None, change: Change, action: Ac
         link = new_link(change, change.wish, "sales", "main", "marker")
     assert link is not None
     assert link.has_session or action is Action.CREATE, f"{action} without a session"
-    payload = json.loads(json.dumps(payload_of(change, action, now_is.capabilities, mail=False)))
+    if not sends(change, action, link, now_is.capabilities):
+        return noted(change, action, link, now_is.capabilities)
+    payload = json.loads(json.dumps(payload_of(change, action, link, now_is.capabilities, mail=False)))
     session = f"new-{number}" if action is Action.CREATE else None
     return recorded(intent_of(link, action, payload), link, session=session)
 

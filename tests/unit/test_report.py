@@ -8,9 +8,9 @@ from itertools import permutations
 import pytest
 
 from daemon.documents import links_document, passes_document
+from sync.change import Action, Change, LinkEffect, Result
 from sync.ledger.records import LinkState
 from sync.model import MeetingKey
-from sync.plan import Action, Change, LinkEffect, Result
 from sync.report import COUNTS, Exit, RouteReport, worst
 from sync.snapshot import Rejected, Snapshot, Trouble
 from tests.unit.builders import HOUR, JON, NOW, ROUTE, SOON, key, link_of, meeting, planned
