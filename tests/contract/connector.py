@@ -170,6 +170,8 @@ class ConnectorSuite(BasicSuite):
     @pytest.mark.parametrize("after", [0, 1], ids=["at once", "at the second request"])
     @pytest.mark.needs("find")
     async def test_a_look_that_fails_raises(self, make: Factory, sim: Any, kind: str, after: int) -> None:
+        if after >= self.look_requests:
+            pytest.skip("a look is one request here")
         connector = make(timeout="1s")
         created = await connector.create(a_meeting(), "other", mail=False)
         sim.faults.add(Fault(kind, resource=self.look_resource, times=99, after=after))

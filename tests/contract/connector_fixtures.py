@@ -75,6 +75,8 @@ class ConnectorFixtures:
     """A well-formed reference of a session that does not exist."""
     wrong_credentials: Mapping[str, Any] = MappingProxyType({"password": "wrong-pass-word"})
     """Settings that the vendor does not let in."""
+    look_requests = 1
+    """Requests of a look in an account with one session."""
     login_requests = 1
     """Requests that a refused login costs."""
 

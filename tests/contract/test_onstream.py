@@ -35,6 +35,7 @@ class OnstreamBase:
     session_resource = "session"
     invitee_resource = "invitee"
     look_resource = "sessions"
+    look_requests = 2
     secrets: tuple[str, ...] = (PASSWORD,)
 
     @pytest.fixture
