@@ -49,7 +49,7 @@ def _yes(value: bool) -> str:
 
 def _change(one: Capabilities) -> str:
     if not one.update:
-        return "nothing" if one.holds else ""
+        return "nothing"
     relinks = _names(one.relinks_on)
     return _names(one.update) + (f"; a new join link with {relinks}" if relinks else "; the join link stays")
 

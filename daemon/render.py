@@ -40,6 +40,7 @@ _COLOURS = {
 _OF_THE_STEP = {
     "guard-all", "guard-percent", "guard-freeze", "quarantined", "in-doubt", "backoff", "unsettled", "failed", "defect",
     "vanished", "vendor-trouble", "waits", "not-in-plan", "not-registered", "new-link", "update-unsupported",
+    "uninvite-unsupported", "role-change-unsupported", "delete-unsupported", "new-personal-links",
 }  # fmt: skip
 """Findings that explain one step are shown on it; the others are gathered below."""
 
@@ -133,7 +134,9 @@ def _show_person(console: Console, step: Change) -> None:
 
 
 def _with_result(line: Text, step: Change | None) -> Text:
-    if step is not None and step.result in _COLOURS:
+    if step is not None and step.unsupported and step.result in (Result.PLANNED, Result.DONE):
+        line.append("  [not possible]", "yellow")
+    elif step is not None and step.result in _COLOURS:
         line.append(f"  [{step.result.value}]", _COLOURS[step.result])
     return line
 
@@ -162,8 +165,11 @@ def _summary(report: RouteReport) -> str:
         "uninvite": "uninvited" if done else "to uninvite",
     }
     parts = [f"{counts[name]} {word}" for name, word in words.items() if counts[name]]
-    roles = sum(c.action is Action.ROLE and c.result in (Result.PLANNED, Result.DONE) for c in report.changes)
+    through = [change for change in report.changes if change.result in (Result.PLANNED, Result.DONE)]
+    roles = sum(change.action is Action.ROLE and not change.unsupported for change in through)
     parts += [f"{roles} role{'s' if roles > 1 else ''} {'changed' if done else 'to change'}"] if roles else []
+    stay = sum(change.unsupported for change in through)
+    parts += [f"{stay} that the vendor cannot make"] if stay else []
     parts += [f"{counts[n]} {w}" for n, w in (("held", "held back"), ("failed", "failed")) if counts[n]]
     parts += [f"{counts[n]} {n}" for n in ("deferred", "quarantined") if counts[n]]
     if not parts:

@@ -46,7 +46,7 @@ async def serve(settings: Settings, log_format: Format) -> Exit:
 
 async def _one_pass(inside: Installation, route: str, one_at_a_time: asyncio.Lock) -> None:
     async with one_at_a_time:
-        inside.new_run(inside.settings.routes[route].vendor)
+        await inside.new_run(inside.settings.routes[route].vendor)
         try:
             async with inside.writing():
                 await inside.reconciler(route).run(Options(respect_backoff=True))

@@ -63,10 +63,11 @@ class Installation:
                 self._gates[name].stop(self.stopping)
         return self._gates[name]
 
-    def new_run(self, vendor: str | None = None) -> None:
-        """Open the gates again: what a vendor refused in one run is tried again in the next."""
-        for name in [vendor] if vendor else list(self._gates):
-            self._gates.pop(name, None)
+    async def new_run(self, vendor: str) -> None:
+        """Open the vendor's gate again: what it refused in one run is tried again in the next, with a new login."""
+        gate = self._gates.pop(vendor, None)
+        if gate is not None and gate.trouble == "refused":
+            await self._connectors.pop(vendor).close()
 
     def stop(self, why: str) -> None:
         """Let no vendor call begin any more; the passes under way end with what they have."""

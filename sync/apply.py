@@ -7,8 +7,8 @@ from itertools import groupby
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.change import Action, Change, Result
-from sync.degrade import wish_digest
+from sync.change import Action, Change, FieldDiff, Result
+from sync.degrade import held_fields, wish_digest
 from sync.echo import echoes
 from sync.effects import failed, new_link, noted, payload_of, recorded, sends, vanished, with_personal_link
 from sync.errors import ConfigurationError, Gone, OutsideError, Refused, UnknownOutcome
@@ -85,7 +85,8 @@ class Applier:
     async def _create(self, change: Change) -> Change:
         """The creation, and the fields that take a call of their own after it."""
         made = await self._write(change, Action.CREATE)
-        late = tuple(diff for diff in change.fields if diff.name in self.capabilities.set_after_create)
+        held = held_fields(change.wish, self.capabilities).items() if change.wish else ()
+        late = tuple(FieldDiff(n, None, value) for n, value in held if n in self.capabilities.set_after_create)
         if made.result is not Result.DONE or not late:
             return made
         filled = await self._write(replace(made, fields=late), Action.UPDATE)

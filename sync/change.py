@@ -51,7 +51,8 @@ class FieldDiff:
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step for one meeting. `wish` is the meeting as the vendor shall hold it (None for a removal by
-    absence); `person` the participant concerned; `by_absence` whether the guard counts it."""
+    absence); `person` the participant concerned; `by_absence` whether the guard counts it;
+    `unsupported` whether the vendor has no call for it, so that everything stays as it is."""
 
     key: MeetingKey
     action: Action
@@ -66,6 +67,7 @@ class Change:
     findings: tuple[Finding, ...] = ()
     wish: Meeting | None = None
     by_absence: bool = False
+    unsupported: bool = False
 
     @property
     def identity(self) -> str:

@@ -80,7 +80,8 @@ def _say_what_is_lost(meeting: Meeting, capabilities: Capabilities, findings: li
     times = [name for name in ("start", "end") if name not in capabilities.holds]
     if lost or times:
         names = " and no ".join([*times, *lost])
-        consequence = "only the calendar shows it" + (", and people can join at any time" if times else "")
+        them = "them" if len(times) + len(lost) > 1 else "it"
+        consequence = f"only the calendar shows {them}" + (", and people can join at any time" if times else "")
         findings.append(Finding("field-unsupported", f"{capabilities.name} stores no {names}: {consequence}"))
 
 

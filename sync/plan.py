@@ -79,8 +79,8 @@ def _creation(s: Situation, wish: Meeting | None, link: Link | None) -> Iterable
     elif link is not None and link.problem:
         reason = f"not made yet: {link.problem}"
     shown = {"title": wish.title, "start": instant_text(wish.start), "end": instant_text(wish.end)}
-    fields = [FieldDiff(name, None, value) for name, value in (shown | held_fields(wish, s.capabilities)).items()]
-    if wish.participants:
+    fields = [FieldDiff(n, None, value) for n, value in (shown | held_fields(wish, s.capabilities)).items() if value]
+    if wish.participants and s.capabilities.create_invites:
         fields.append(FieldDiff("participants", None, ", ".join(f"{p.email} ({p.role})" for p in wish.participants)))
     creation = Change(
         wish.key,
@@ -173,7 +173,9 @@ def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fix
     shown = [diff for diff in diffs if diff not in fixed] or fixed
     changing = {diff.name for diff in diffs if diff not in fixed}
     if fixed:
-        stays = f"{s.capabilities.name} cannot change {_names(fixed)}: the session keeps the old"
+        stays = (
+            f"{s.capabilities.name} cannot change {_a(fixed)}: the session keeps its old one{'s' * (len(fixed) > 1)}"
+        )
         findings.append(Finding("update-unsupported", f"{stays}; replacing it would change the join link"))
     if changing & s.capabilities.personal_relinks_on and s.capabilities.mints_links:
         findings.append(Finding("new-personal-links", "the participants' personal links are made anew"))
@@ -188,6 +190,7 @@ def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fix
         fields=tuple(shown),
         findings=tuple(findings),
         wish=wish,
+        unsupported=not changing,
     )
 
 
@@ -210,8 +213,16 @@ def _replacement(s: Situation, link: Link, wish: Meeting, diffs: list[FieldDiff]
     )
 
 
+def _a(diffs: list[FieldDiff]) -> str:
+    """`a title and an end`."""
+    return _listed([f"{'an' if diff.name[0] in 'aeiou' else 'a'} {diff.name}" for diff in diffs])
+
+
 def _names(diffs: list[FieldDiff]) -> str:
-    names = [diff.name for diff in diffs]
+    return _listed([diff.name for diff in diffs])
+
+
+def _listed(names: list[str]) -> str:
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
 
 
@@ -224,6 +235,7 @@ def _people(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
         return Change(
             link.key, action, reason, LinkEffect.KEPT, wish.title, wish.start,
             session=link.session, person=person, fields=(field,), findings=findings, wish=wish,
+            unsupported=any(finding.code.endswith("-unsupported") for finding in findings),
         )  # fmt: skip
 
     for email, person in wanted.items():

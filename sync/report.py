@@ -67,8 +67,10 @@ class RouteReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The documented counts: steps planned or done by action, the others by result; roles are not counted."""
-        by_action = Counter(c.action.value for c in self.changes if c.result in (Result.PLANNED, Result.DONE))
+        """The documented counts: steps planned or done by action, the others by result; roles, and what the vendor
+        has no call for, are not counted."""
+        through = [c for c in self.changes if c.result in (Result.PLANNED, Result.DONE) and not c.unsupported]
+        by_action = Counter(c.action.value for c in through)
         by_result = Counter(c.result for c in self.changes)
         other = {
             "noop": self.noop,

@@ -147,8 +147,8 @@ class Settler:
     async def _find_session(self, intent: Intent, link: Link) -> Settled | None:
         found = await self._search.find(intent, link)
         if isinstance(found, Unfindable):
-            # Only where nothing of ours can ever be found again is one repeat better than asking a person.
-            orphan_is_harmless = self._capabilities.marker == "none"
+            # Where nobody ever sees what nothing can find again, one repeat is better than asking a person.
+            orphan_is_harmless = self._capabilities.marker == "none" and not self._capabilities.list
             lost = replace(link, lost=link.lost + 1)
             return self._unfindable(lost, found, repeatable=orphan_is_harmless and not link.lost)
         return Settled(Outcome.FOUND, found) if found else None

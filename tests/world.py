@@ -1,16 +1,17 @@
-"""A small world for tests: a calendar file, the Onstream stand-in over real loopback HTTP, a real ledger on disk.
+"""A small world for tests: a calendar file, a vendor's stand-in over real loopback HTTP, a real ledger on disk.
 
 Every pass opens the installation anew, as a process of its own would; only time is moved by hand.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from connectors.simulators.onstream import OnstreamSimulator
 from connectors.simulators.serve import serve_in_thread
+from daemon.commands.start import toml_table
 from daemon.settings import Settings, load
 from daemon.wiring import Installation, installation
 from sync.change import Change
@@ -25,11 +26,7 @@ CONFIG = """\
 [sources.sales]
 type = "ical"
 url = "{feed}"
-[vendors.main]
-type = "onstream"
-url = "{url}"
-username = "acme"
-password = "secret"
+{table}
 {vendor}
 [routes.sales]
 source = "sales"
@@ -39,9 +36,9 @@ vendor = "main"
 
 
 class World:
-    """`entries` is the calendar; change it and call `reconcile`."""
+    """`entries` is the calendar; change it and call `reconcile`. The vendor is Onstream unless it is said."""
 
-    def __init__(self, folder: Path, simulator: OnstreamSimulator, url: str) -> None:
+    def __init__(self, folder: Path, simulator: Any, url: str) -> None:
         self.folder = folder
         self.sim = simulator
         self.url = url
@@ -53,7 +50,8 @@ class World:
 
     def configure(self, vendor: str = 'timeout = "500ms"\nsettle = "2s"', route: str = "") -> None:
         """Write the configuration; `vendor` and `route` are further lines of their tables."""
-        text = CONFIG.format(feed=self.feed, url=self.url, vendor=vendor, route=route)
+        table = toml_table("vendors.main", self.sim.table(self.url))
+        text = CONFIG.format(feed=self.feed, table=table, vendor=vendor, route=route)
         (self.folder / "convener.toml").write_text(text)
 
     @property
@@ -128,8 +126,8 @@ def find(report: RouteReport, **wanted: str) -> Change:
 
 
 @contextmanager
-def a_world(folder: Path, **options: Any) -> Iterator[World]:
+def a_world(folder: Path, make: Callable[..., Any] = OnstreamSimulator, **options: Any) -> Iterator[World]:
     """A world with its vendor being served."""
-    simulator = OnstreamSimulator(username="acme", password="secret", **options)
+    simulator = make(username="acme", password="secret", **options)
     with serve_in_thread(simulator.app) as served:
         yield World(folder, simulator, served.url)

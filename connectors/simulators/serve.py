@@ -27,6 +27,7 @@ def serve_in_thread(app: Any) -> Iterator[Served]:
     are still being served are cancelled and their connections dropped: nothing hangs.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        _without_delay(listener)
         server = _ThreadServer(_config(app), listener)
         thread = threading.Thread(target=server.main, name="stand-in", daemon=True)
         thread.start()
@@ -45,7 +46,13 @@ def loopback_port(host: str, port: int) -> Iterator[socket.socket]:
         raise ValueError(f"{host}: a stand-in is served on a loopback address only")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
+        _without_delay(listener)
         yield listener
+
+
+def _without_delay(listener: socket.socket) -> None:
+    """Answers go out at once: head and body are two writes, and the second would wait for the client's delayed ACK."""
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def run_forever(app: Any, listener: socket.socket) -> None:

@@ -80,6 +80,10 @@ class ConnectorFixtures:
     login_requests = 1
     """Requests that a refused login costs."""
 
+    def shown_marker(self, marker: str) -> str | None:
+        """The marker as the vendor shows it in a session that was not looked for by it."""
+        return marker
+
     def effects(self, sim: Any, resource: str) -> int:
         """How many requests to the resource had an effect so far."""
         return int(sim.changes)
