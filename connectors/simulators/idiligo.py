@@ -19,15 +19,14 @@ markup in parameters is refused, addresses of attachments end with the next look
 """
 
 import copy
-import threading
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
-from connectors.simulators.faults import Faults
 from connectors.simulators.idiligo_account import Account, Options, SimAttachment, SimCall, SimContact
 from connectors.simulators.idiligo_binding import OPERATIONS, Problem, bound, failure, rendered
-from connectors.simulators.stage import Logged, Reply, Request, Stage
+from connectors.simulators.stage import Logged, Reply, Request
+from connectors.simulators.stand_in import StandIn
 
 SERVICE = "/insideservice20.asmx/"
 WRITES = (
@@ -41,7 +40,7 @@ WRITES = (
 )
 
 
-class IdiligoSimulator:
+class IdiligoSimulator(StandIn):
     """The service with one account; `options` are the fields of `idiligo_account.Options`.
 
     Everything public may be used from any thread while it is being served.
@@ -56,10 +55,7 @@ class IdiligoSimulator:
         self.username = username
         self.password = password
         self.options = Options(**options)
-        self.faults = Faults()
-        self.app = Stage(self, self.faults)
-        self._lock = threading.RLock()
-        self.reset()
+        super().__init__()
 
     def table(self, url: str) -> dict[str, Any]:
         """The configuration of a vendor that reaches this stand-in at `url`."""
@@ -76,11 +72,6 @@ class IdiligoSimulator:
         return table
 
     # What tests look at
-
-    @property
-    def mails(self) -> list[Any]:
-        """Idiligo mails nobody."""
-        return []
 
     @property
     def calls(self) -> dict[int, SimCall]:
@@ -105,23 +96,6 @@ class IdiligoSimulator:
         """Every token, agent's ticket and key of a file that was handed out."""
         with self._lock:
             return set(self._account.handed_out)
-
-    @property
-    def requests(self) -> list[Logged]:
-        """Every request so far."""
-        with self._lock:
-            return list(self._requests)
-
-    @property
-    def writes(self) -> list[Logged]:
-        """Every request so far that was to have an effect, whatever came of it."""
-        return [entry for entry in self.requests if entry.resource in WRITES]
-
-    @property
-    def changes(self) -> int:
-        """How many requests had an effect."""
-        with self._lock:
-            return len(self._effects)
 
     def effects(self, operation: str) -> int:
         """How many requests of one operation had an effect."""
@@ -152,6 +126,10 @@ class IdiligoSimulator:
         with self._lock:
             self._account.tokens.clear()
 
+    def is_write(self, entry: Logged) -> bool:
+        """By the operation: every request is a POST."""
+        return entry.resource in WRITES
+
     # What the stage calls
 
     def resource(self, request: Request) -> str:
@@ -173,11 +151,6 @@ class IdiligoSimulator:
                 shown[name] = text
         return shown
 
-    def log(self, entry: Logged) -> None:
-        """Keep a line of the request log."""
-        with self._lock:
-            self._requests.append(entry)
-
     def state(self) -> dict[str, Any]:
         """Everything, as JSON types."""
         with self._lock:
@@ -185,8 +158,7 @@ class IdiligoSimulator:
                 "calls": [asdict(one) for one in self._account.calls.values()],
                 "contacts": [asdict(one) for one in self._account.contacts.values()],
                 "documents": [{"id": ref, **one} for ref, one in self._account.documents.items()],
-                "requests": [asdict(entry) for entry in self._requests],
-                "changes": self.changes,
+                **super().state(),
             }
 
     def seed(self, things: dict[str, Any]) -> None:
@@ -198,9 +170,9 @@ class IdiligoSimulator:
 
     def reset(self) -> None:
         """An empty account."""
+        super().reset()
         with self._lock:
             self._account = Account(self.username, self.password, self.options)
-            self._requests: list[Logged] = []
             self._effects: list[str] = []
 
     def answer(self, request: Request) -> Reply:
@@ -219,4 +191,5 @@ class IdiligoSimulator:
                 return failure(problem, self.options.errors)
             if name in WRITES:
                 self._effects.append(name)
+                self._changes += 1
             return rendered(result, roots=self.options.roots, bom=self.options.bom)

@@ -18,14 +18,13 @@ is registered twice is there twice, start times are not shown, an unknown sessio
 
 import copy
 import json
-import threading
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
-from connectors.simulators.faults import Faults
 from connectors.simulators.isl_groop_account import Account, Mail, Options, Problem, SimSession
-from connectors.simulators.stage import Logged, Reply, Request, Stage, json_reply
+from connectors.simulators.stage import Logged, Reply, Request, json_reply
+from connectors.simulators.stand_in import StandIn
 
 WRITES = ("create", "add_registered_user", "delete")
 FUNCTIONS = {
@@ -40,7 +39,7 @@ FUNCTIONS = {
 _TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
-class IslGroopSimulator:
+class IslGroopSimulator(StandIn):
     """The server with one account; `options` are the fields of `isl_groop_account.Options`.
 
     Everything public may be used from any thread while it is being served.
@@ -55,10 +54,7 @@ class IslGroopSimulator:
         self.username = username
         self.password = password
         self.options = Options(**options)
-        self.faults = Faults()
-        self.app = Stage(self, self.faults)
-        self._lock = threading.RLock()
-        self.reset()
+        super().__init__()
 
     def table(self, url: str) -> dict[str, Any]:
         """The configuration of a vendor that reaches this stand-in at `url`."""
@@ -95,23 +91,6 @@ class IslGroopSimulator:
         with self._lock:
             return list(self._account.mails)
 
-    @property
-    def requests(self) -> list[Logged]:
-        """Every request so far."""
-        with self._lock:
-            return list(self._requests)
-
-    @property
-    def writes(self) -> list[Logged]:
-        """Every request so far that was to have an effect, whatever came of it."""
-        return [entry for entry in self.requests if entry.resource in WRITES]
-
-    @property
-    def changes(self) -> int:
-        """How many requests had an effect."""
-        with self._lock:
-            return self._changes
-
     def add_session(self, session_name: str = "Foreign", **fields: Any) -> SimSession:
         """Put a session there that somebody else made, in this account unless `owner` says otherwise."""
         with self._lock:
@@ -127,6 +106,10 @@ class IslGroopSimulator:
         with self._lock:
             self._account.live.clear()
 
+    def is_write(self, entry: Logged) -> bool:
+        """By the operation: every request is a POST."""
+        return entry.resource in WRITES
+
     # What the stage calls
 
     def resource(self, request: Request) -> str:
@@ -140,19 +123,13 @@ class IslGroopSimulator:
         shown = dict(args) if isinstance(args, dict) else {}
         return {**shown, "pwd": "…"} if "pwd" in shown else shown
 
-    def log(self, entry: Logged) -> None:
-        """Keep a line of the request log."""
-        with self._lock:
-            self._requests.append(entry)
-
     def state(self) -> dict[str, Any]:
         """Everything, as JSON types."""
         with self._lock:
             return {
                 "sessions": [asdict(one) for one in self._account.sessions.values()],
                 "mails": [asdict(mail) for mail in self._account.mails],
-                "requests": [asdict(entry) for entry in self._requests],
-                "changes": self._changes,
+                **super().state(),
             }
 
     def seed(self, things: dict[str, Any]) -> None:
@@ -162,10 +139,9 @@ class IslGroopSimulator:
 
     def reset(self) -> None:
         """An empty account."""
+        super().reset()
         with self._lock:
             self._account = Account(self.username, self.password, self.options)
-            self._requests: list[Logged] = []
-            self._changes = 0
 
     def answer(self, request: Request) -> Reply:
         """Serve one call."""

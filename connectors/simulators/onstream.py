@@ -17,21 +17,20 @@ an empty list is a 404 without a body.
 """
 
 import copy
-import threading
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
-from connectors.simulators.faults import Faults
 from connectors.simulators.onstream_account import Account
 from connectors.simulators.onstream_format import Problem, Target, authorized, body_params, rendered, wanted_format
 from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimSession
-from connectors.simulators.stage import Logged, Reply, Request, Stage
+from connectors.simulators.stage import Logged, Reply, Request
+from connectors.simulators.stand_in import StandIn
 
 VERSIONS = ("1", "2")
 
 
-class OnstreamSimulator:
+class OnstreamSimulator(StandIn):
     """The server with one account; `options` are the fields of `onstream_state.Options`.
 
     Everything public may be used from any thread while it is being served.
@@ -46,10 +45,7 @@ class OnstreamSimulator:
         self.username = username
         self.password = password
         self.options = Options(**options)
-        self.faults = Faults()
-        self.app = Stage(self, self.faults)
-        self._lock = threading.RLock()
-        self.reset()
+        super().__init__()
 
     def table(self, url: str) -> dict[str, Any]:
         """The keys of a `[vendors.<name>]` table that reaches this stand-in at `url`."""
@@ -73,23 +69,6 @@ class OnstreamSimulator:
         """Every mail sent so far."""
         with self._lock:
             return list(self._account.mails)
-
-    @property
-    def requests(self) -> list[Logged]:
-        """Every request so far."""
-        with self._lock:
-            return list(self._requests)
-
-    @property
-    def writes(self) -> list[Logged]:
-        """Every PUT, POST and DELETE so far, whatever came of it."""
-        return [entry for entry in self.requests if entry.method in ("PUT", "POST", "DELETE")]
-
-    @property
-    def changes(self) -> int:
-        """How many requests had an effect."""
-        with self._lock:
-            return self._changes
 
     def add_session(self, **fields: Any) -> SimSession:
         """Put a session there that somebody else made; `start_time` is wall time in the account's zone."""
@@ -126,6 +105,10 @@ class OnstreamSimulator:
             }
             return dict(self._account.recordings[ref])
 
+    def is_write(self, entry: Logged) -> bool:
+        """By the method."""
+        return entry.method in ("PUT", "POST", "DELETE")
+
     # What the stage calls
 
     def resource(self, request: Request) -> str:
@@ -141,11 +124,6 @@ class OnstreamSimulator:
         except Problem:
             return {}
 
-    def log(self, entry: Logged) -> None:
-        """Keep a line of the request log."""
-        with self._lock:
-            self._requests.append(entry)
-
     def state(self) -> dict[str, Any]:
         """Everything, as JSON types."""
         with self._lock:
@@ -153,8 +131,7 @@ class OnstreamSimulator:
                 "sessions": [asdict(one) for one in self._account.sessions.values()],
                 "recordings": list(self._account.recordings.values()),
                 "mails": [asdict(mail) for mail in self._account.mails],
-                "requests": [asdict(entry) for entry in self._requests],
-                "changes": self._changes,
+                **super().state(),
             }
 
     def seed(self, things: dict[str, Any]) -> None:
@@ -166,10 +143,9 @@ class OnstreamSimulator:
 
     def reset(self) -> None:
         """An empty account."""
+        super().reset()
         with self._lock:
             self._account = Account(self.username, self.options)
-            self._requests: list[Logged] = []
-            self._changes = 0
 
     def answer(self, request: Request) -> Reply:
         """Serve one request of the API."""

@@ -18,7 +18,7 @@ import gzip
 import json
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from email.utils import formatdate
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Protocol
@@ -144,11 +144,12 @@ class Stage:
             await self._silence(fault.delay, receive)
             await _respond(send, reply)
         elif fault.kind == "truncate":
-            await _truncate(receive, send, reply)
+            await _truncate(receive, send, _with_a_body(reply))
         elif fault.kind == "truncate_gzip":
             packed = gzip.compress(reply.body or GARBAGE)
             half = packed[: len(packed) // 2]
-            await _respond(send, Reply(reply.status, half, {**reply.headers, "content-encoding": "gzip"}))
+            status = _with_a_body(reply).status
+            await _respond(send, Reply(status, half, {**reply.headers, "content-encoding": "gzip"}))
         elif fault.kind == "garbage":
             await _respond(send, Reply(200, GARBAGE, {"content-type": "text/html"}))
         else:
@@ -207,6 +208,11 @@ class Stage:
 def json_reply(status: int, value: Any) -> Reply:
     """A JSON answer."""
     return Reply(status, json.dumps(value).encode(), {"content-type": "application/json"})
+
+
+def _with_a_body(reply: Reply) -> Reply:
+    """Something that can be cut: a 204 has no body, and would arrive whole."""
+    return reply if reply.body else replace(reply, status=200, body=GARBAGE)
 
 
 def _status_reply(fault: Fault, status: int) -> Reply:

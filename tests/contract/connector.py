@@ -41,6 +41,8 @@ class ConnectorSuite(BasicSuite):
     update_resource: str | None = None
     delete_resource: str | None = None
     get_resource: str | None = None
+    list_resource: str | None = None
+    """That of `list`, where it is not `look_resource`."""
     link_resource = ""
     """That of `personal_link`, where the vendor has it."""
     host_link_writes = True
@@ -186,7 +188,8 @@ class ConnectorSuite(BasicSuite):
 
     @pytest.mark.needs("find", "list")
     async def test_a_slow_look_raises(self, make: Factory, sim: Any) -> None:
-        sim.faults.add(Fault("hang_after", resource=self.look_resource, times=99))
+        for resource in (self.look_resource, self.list_resource or self.look_resource):
+            sim.faults.add(Fault("hang_after", resource=resource, times=99))
         connector = make(timeout=SHORT)
         with pytest.raises(Unreachable):
             await connector.find(MARKER)
