@@ -267,10 +267,12 @@ def _role_findings(s: Situation, person: Participant, have: Registered) -> Itera
 
 
 def _stays(s: Situation, have: Registered) -> Iterable[Finding]:
-    if s.capabilities.uninvite or not (s.capabilities.invite or have.personal_link):
-        return
-    what = f"{s.capabilities.name} cannot remove a participant"
-    yield Finding("uninvite-unsupported", f"{what}: {have.email} can still join with what they were given")
+    name = s.capabilities.name
+    if not s.capabilities.uninvite and (s.capabilities.invite or have.personal_link):
+        what = f"{name} cannot remove a participant: {have.email} can still join with what they were given"
+        yield Finding("uninvite-unsupported", what)
+    elif s.capabilities.mints_links and have.personal_link:
+        yield Finding("personal-link-stays", f"{name} cannot take back the personal link of {have.email}")
 
 
 def _defer(s: Situation, key: MeetingKey, steps: list[Change]) -> list[Change]:
