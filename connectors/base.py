@@ -44,7 +44,7 @@ def clear_text(url: str) -> tuple[Finding, ...]:
         local = False
     if local or parsed.scheme == "https":
         return ()
-    return (Finding("clear-text", "the password travels unencrypted: use an https:// url"),)
+    return (Finding("clear-text", "the credentials travel unencrypted: use an https:// url"),)
 
 
 class VendorConnector:

@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import certifi
@@ -87,6 +88,7 @@ class Wire:
                 limits=self._limits,
                 verify=trusted(),
                 follow_redirects=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 trust_env=False,
                 headers={"User-Agent": "convener", "Accept-Encoding": "gzip"},
             )

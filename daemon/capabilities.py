@@ -92,7 +92,8 @@ def _personal(one: Capabilities) -> str:
 def span(life: timedelta) -> str:
     """`5 days`, `12 hours`."""
     days = life / timedelta(days=1)
-    return f"{days:g} days" if days >= 1 else f"{days * 24:g} hours"
+    number, unit = (days, "day") if days >= 1 else (days * 24, "hour")
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
 
 
 def _lost_create(one: Capabilities) -> str:

@@ -1,50 +1,70 @@
-"""`convener demo`: the real commands over a realistic calendar and a stand-in vendor, in a temporary folder."""
+"""`convener demo`: the real commands over a realistic calendar and the vendors' stand-ins, in a temporary folder."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from connectors.simulators.onstream import OnstreamSimulator
 from connectors.simulators.serve import serve_in_thread
+from daemon.commands.start import toml_table
 
 PASSWORD = "demo-password"  # noqa: S105 - of a stand-in on loopback
 
-CONFIGURATION = """\
+SOURCE = """\
 [sources.sales]
 type = "ical"
 url  = "sales.ics"
-
-[vendors.main]
-type = "onstream"
-url  = "{url}"
-username = "acme"
-password = "{password}"
-
-[routes.sales]
-source = "sales"
-vendor = "main"
-invite = "email"
 """
+
+ROUTES: dict[str, dict[str, Any]] = {
+    "onstream": {"invite": "email"},
+    "openmeetings": {"invite": "email"},
+    "isl-groop": {"on_unsupported_update": "keep"},
+    "idiligo": {},
+    "livedigital": {"series": "room"},
+}
+"""One route for each vendor, all from the same calendar, and what is special about it."""
+
+EXTRAS: dict[str, dict[str, Any]] = {
+    "isl-groop": {"join_url": "{server}/start?session={session_code}&user={join_uid}"},
+    "idiligo": {"values": {"customer": "{participant.name}", "subject": "{title}"}},
+}
+"""Keys of the vendors' tables that the stand-ins do not need."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """One vendor's stand-in while it is being served."""
+
+    vendor: str
+    simulator: Any
+
+    @property
+    def requests(self) -> int:
+        """How many it got so far."""
+        return len(self.simulator.requests)
 
 
 def run_demo(*, keep: bool = False, story_on_stderr: bool = False) -> int:
-    """The whole demo; the exit code of the first command that did not do as announced, else 0."""
+    """The whole demo; 1 when a command did not end as announced, else 0."""
     folder = Path(tempfile.mkdtemp(prefix="convener-demo-"))
-    simulator = OnstreamSimulator(username="acme", password=PASSWORD)
+    console = Console(stderr=story_on_stderr, highlight=False, markup=False, emoji=False)
     try:
-        with serve_in_thread(simulator.app) as server:
-            (folder / "convener.toml").write_text(CONFIGURATION.format(url=server.url, password=PASSWORD))
-            return _Demo(
-                folder, simulator, Console(stderr=story_on_stderr, highlight=False, markup=False, emoji=False)
-            ).play()
+        with ExitStack() as serving:
+            vendors = [_served(vendor, serving) for vendor in ROUTES]
+            (folder / "convener.toml").write_text(_configuration(vendors), encoding="utf-8")
+            return _Demo(folder, [stand_in for stand_in, _ in vendors], console).play()
     finally:
         if not keep:
             shutil.rmtree(folder)
@@ -52,29 +72,53 @@ def run_demo(*, keep: bool = False, story_on_stderr: bool = False) -> int:
             sys.stderr.write(f"The demo's folder: {folder}\n")
 
 
+def _served(vendor: str, serving: ExitStack) -> tuple[StandIn, dict[str, Any]]:
+    make = entry_points(group="convener.simulators")[vendor].load()
+    simulator = make(username="acme", password=PASSWORD)
+    url = serving.enter_context(serve_in_thread(simulator.app)).url
+    return StandIn(vendor, simulator), simulator.table(url) | EXTRAS.get(vendor, {})
+
+
+def _configuration(vendors: list[tuple[StandIn, dict[str, Any]]]) -> str:
+    tables = [SOURCE]
+    for stand_in, table in vendors:
+        name = stand_in.vendor
+        tables.append(toml_table(f"vendors.{name}", table))
+        tables.append(toml_table(f"routes.{name}", {"source": "sales", "vendor": name} | ROUTES[name]))
+    return "\n\n".join(tables) + "\n"
+
+
 class _Demo:
-    def __init__(self, folder: Path, simulator: OnstreamSimulator, out: Console) -> None:
+    def __init__(self, folder: Path, stand_ins: list[StandIn], out: Console) -> None:
         self.folder = folder
-        self.simulator = simulator
+        self.stand_ins = stand_ins
         self.now = datetime.now(UTC)
         self.out = out
 
     def play(self) -> int:
-        self._tell("A calendar: a weekly series (one moved, one cancelled), a webinar in New York, a call.")
+        self._tell(
+            "One calendar: a weekly series (one moved, one cancelled), a webinar in New York, a call. Five vendors."
+        )
         self._calendar(demo_calendar(self.now, edited=False))
         first = (
-            ("What would be done? Nothing is written yet.", ["plan", "--detailed-exitcode"], 10),
+            ("The vendors differ; this is what each can do.", ["vendors"], 0),
+            (
+                "What would be done, and what is lost on the way? Nothing is written yet.",
+                ["plan", "--detailed-exitcode"],
+                10,
+            ),
             ("Do it.", ["reconcile"], 0),
             ("The join links.", ["links"], 0),
-            ("Once more: nothing has changed, so the vendor is not asked anything.", ["reconcile"], 0),
+            ("Once more: nothing has changed, so no vendor is asked anything.", ["reconcile"], 0),
         )
         if any(self._run(*step) for step in first):
             return 1
         self._tell("Now the calendar is edited: a title, a time, one person more, one less, one meeting cancelled.")
         self._calendar(demo_calendar(self.now, edited=True))
         second = (
-            ("Exactly these changes are made; the join links stay.", ["reconcile"], 0),
-            ("And they are in step again.", ["status"], 0),
+            ("Each vendor gets what it can take; the join links stay, and the rest is said.", ["reconcile"], 0),
+            ("And all are in step again.", ["status"], 0),
+            ("What was said is remembered: nothing is left to do.", ["plan", "--detailed-exitcode"], 0),
         )
         if any(self._run(*step) for step in second):
             return 1
@@ -87,8 +131,9 @@ class _Demo:
         """Run a command as a person would; True when it did not end as announced."""
         self._tell(words)
         self.out.print(Text(f"$ convener {' '.join(arguments)}", style="bold green"))
-        before = len(self.simulator.requests)
-        command = [sys.executable, "-m", "daemon", *arguments, "--log-format", "text"]
+        before = {one.vendor: one.requests for one in self.stand_ins}
+        command = [sys.executable, "-m", "daemon", *arguments]
+        command += [] if arguments[0] == "vendors" else ["--log-format", "text"]
         environment = {**os.environ, "COLUMNS": str(self.out.width)}
         environment.pop("CONVENER_CONFIG", None)
         if self.out.is_terminal:
@@ -104,8 +149,8 @@ class _Demo:
             encoding="utf-8",
             check=False,
         )
-        asked = len(self.simulator.requests) - before
-        self.out.print(Text(f"(exit {done.returncode}; the vendor got {asked} requests)", style="dim"))
+        asked = ", ".join(f"{one.vendor} {one.requests - before[one.vendor]}" for one in self.stand_ins)
+        self.out.print(Text(f"(exit {done.returncode}; requests: {asked})", style="dim"), soft_wrap=True)
         if done.returncode != expected:
             self.out.print(Text(f"This should have ended with exit {expected}:\n{done.stderr}", style="bold red"))
         return done.returncode != expected

@@ -40,7 +40,8 @@ _COLOURS = {
 _OF_THE_STEP = {
     "guard-all", "guard-percent", "guard-freeze", "quarantined", "in-doubt", "backoff", "unsettled", "failed", "defect",
     "vanished", "vendor-trouble", "waits", "not-in-plan", "not-registered", "new-link", "update-unsupported",
-    "uninvite-unsupported", "role-change-unsupported", "delete-unsupported", "new-personal-links", "personal-link-stays",
+    "uninvite-unsupported", "role-change-unsupported", "delete-unsupported", "new-personal-links",
+    "personal-link-stays",
 }  # fmt: skip
 """Findings that explain one step are shown on it; the others are gathered below."""
 

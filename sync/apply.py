@@ -266,7 +266,7 @@ class Applier:
             return link
         if change.wish is None:
             raise ValueError("a step without a session needs a wish")
-        marker = link.marker if link else ""
+        marker = link.marker if link and self.capabilities.marker != "none" else ""
         if not marker and self.capabilities.marker != "none":
             marker = await self.ledger.new_marker(self.route.name, change.key)
         fresh = new_link(change, change.wish, self.route.name, self.route.vendor, marker)

@@ -33,10 +33,15 @@ def shown_fields(session: Session) -> dict[str, str]:
     return shown
 
 
-def as_sent(sent: Mapping[str, str], session: Session) -> dict[str, str]:
-    """What the vendor shows, each field as it was sent where it is the same but for the spelling."""
+def as_sent(sent: Mapping[str, str], session: Session, before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the vendor shows, each field as it was sent where it is the same but for the spelling.
+
+    `before` are the texts that it showed for the former values of the fields that were to change: what still looks like
+    that was not changed, however alike the two may be.
+    """
+    old = before or {}
     return {
-        name: sent[name] if name in sent and same_text(sent[name], value) else value
+        name: sent[name] if name in sent and value != old.get(name) and same_text(sent[name], value) else value
         for name, value in shown_fields(session).items()
     }
 
@@ -54,4 +59,4 @@ def _plain(text: str) -> str:
     """The text without everything that a vendor's normalisation may add or take."""
     for _ in range(_DEEPEST):
         text = html.unescape(text)
-    return " ".join(unicodedata.normalize("NFKC", _TAG.sub(" ", text)).split())
+    return " ".join(unicodedata.normalize("NFC", _TAG.sub(" ", text)).split())

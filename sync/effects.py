@@ -120,7 +120,9 @@ def refreshed(link: Link, wish: Meeting, capabilities: Capabilities) -> Link:
     """The link with what the calendar says now, for a meeting that needs no (further) step."""
     held = held_fields(wish, capabilities)
     stale = {n: v for n, v in link.stale.items() if held.get(n) == v and link.applied.get(n) != v}
-    return replace(link, title=wish.title, start=wish.start, end=wish.end, stale=stale)
+    roles = {person.email: person.role for person in wish.participants}
+    people = tuple(replace(p, stale="") if p.stale and roles.get(p.email) == p.role else p for p in link.invitees)
+    return replace(link, title=wish.title, start=wish.start, end=wish.end, stale=stale, invitees=people)
 
 
 def with_personal_link(link: Link, invitee: Invitee) -> Link:
@@ -172,6 +174,7 @@ def _showing(link: Link, payload: Mapping[str, Any]) -> Link:
         end=parse_instant(payload["end"]),
         applied=dict(payload["fields"]),
         stale={n: v for n, v in {**link.stale, **payload.get("stale", {})}.items() if payload["fields"].get(n) != v},
+        echo={n: v for n, v in link.echo.items() if payload["fields"].get(n) == link.applied.get(n)},
     )
 
 

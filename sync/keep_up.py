@@ -6,7 +6,7 @@ from dataclasses import replace
 from sync.degrade import instant_text
 from sync.echo import echoes
 from sync.effects import refreshed, settled
-from sync.errors import OutsideError
+from sync.errors import ConfigurationError, OutsideError
 from sync.gate import VendorGate
 from sync.ledger.records import Link, LinkState
 from sync.ledger.store import Ledger
@@ -32,6 +32,11 @@ async def finish_sessions(
                 session = await gate.call(lambda: gate.connector.get(str(link.session)))
             except OutsideError:
                 return link  # the gate has noted the trouble; the next pass asks again
+            except ConfigurationError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the fence between meetings, as in `apply`
+                log_defect(log, link, "get", error)
+                return link
         if session is None:
             return link  # the next change to it, or a drift check, finds that it vanished
         shown = instant_text(session.start) if session.start else None
@@ -41,8 +46,15 @@ async def finish_sessions(
         return replace(link, join_url=session.join_url or "", echo=echoes(link.applied, session))
 
     unfinished = [x for x in await ledger.links(route.name) if x.has_session and x.join_url is None and x.end > now]
-    seen = await asyncio.gather(*(look(link) for link in unfinished))
-    await ledger.save_links([link for link in seen if link.join_url is not None], now)
+    async with asyncio.TaskGroup() as tasks:
+        looks = [tasks.create_task(look(link)) for link in unfinished]
+    await ledger.save_links([link for link in (task.result() for task in looks) if link.join_url is not None], now)
+
+
+def log_defect(log: Log, link: Link, action: str, error: Exception) -> None:
+    """A defect of ours in one meeting's work: logged, and no reason to stop the others."""
+    reason = f"{type(error).__name__}: {error}"
+    log("meeting.defect", route=link.route, vendor=link.vendor, key=str(link.key), action=action, reason=reason)
 
 
 async def tidy(situation: Situation, changing: frozenset[MeetingKey], ledger: Ledger) -> None:

@@ -62,7 +62,8 @@ def _steps(s: Situation, wish: Meeting | None, link: Link | None) -> Iterable[Ch
     if link.end <= s.now and (wish is None or wish.cancelled or wish.end <= s.now):
         # It is over: whatever the calendar says now, there is nothing left to keep in step.
         kept = s.capabilities.retention
-        return [] if kept is None or s.now < link.end + kept else [_cancel(s, link, _outlived(kept))]
+        known = wish is not None or s.snapshot.proves_absent(link.key, window_covers=True)
+        return [_cancel(s, link, _outlived(kept))] if kept is not None and known and s.now >= link.end + kept else []
     if wish is None:
         return _absence(s, link)
     if wish.cancelled:
@@ -123,10 +124,6 @@ def _absence(s: Situation, link: Link) -> Iterable[Change]:
 
 
 def _cancel(s: Situation, link: Link, reason: str, *, by_absence: bool = False, wish: Meeting | None = None) -> Change:
-    findings = list(wish.findings) if wish else []
-    if not s.capabilities.delete:
-        what = f"{s.capabilities.name} cannot remove a {_SESSION[s.capabilities.session]}"
-        findings.append(Finding("delete-unsupported", f"{what}: its link is retired here, but it goes on working"))
     return Change(
         link.key,
         Action.CANCEL,
@@ -136,9 +133,15 @@ def _cancel(s: Situation, link: Link, reason: str, *, by_absence: bool = False, 
         link.start,
         session=link.session,
         by_absence=by_absence,
-        findings=tuple(findings),
+        findings=(*(wish.findings if wish else ()), *_stays_at_the_vendor(s)),
         wish=wish,
     )
+
+
+def _stays_at_the_vendor(s: Situation) -> Iterable[Finding]:
+    if not s.capabilities.delete:
+        what = f"{s.capabilities.name} cannot remove a {_SESSION[s.capabilities.session]}"
+        yield Finding("delete-unsupported", f"{what}: its link is retired here, but it goes on working")
 
 
 _SESSION = {"scheduled": "session", "room": "room", "call": "call"}
@@ -150,7 +153,7 @@ def _outlived(kept: timedelta) -> str:
 
 
 def _adjustment(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
-    replaces = s.route.on_unsupported_update == "replace"
+    replaces = s.route.on_unsupported_update == "replace" and wish.end > s.now
     diffs = []
     for name, value in held_fields(wish, s.capabilities).items():
         # What was said once to be stale is not said in every pass.
@@ -208,7 +211,7 @@ def _replacement(s: Situation, link: Link, wish: Meeting, diffs: list[FieldDiff]
         wish.start,
         session=link.session,
         fields=tuple(diffs),
-        findings=(*wish.findings, warning),
+        findings=(*wish.findings, warning, *_stays_at_the_vendor(s)),
         wish=wish,
     )
 
@@ -244,8 +247,8 @@ def _people(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
             yield row(Action.INVITE, person, "new among the participants", FieldDiff("role", None, person.role))
         elif have.stale == GONE:
             reason = "among the participants again; the vendor still has them"
-            yield row(Action.INVITE, person, reason, FieldDiff("role", None, person.role))
-        elif person.role not in (have.role, have.stale):
+            yield row(Action.INVITE, person, reason, FieldDiff("role", None, have.role))
+        if have is not None and person.role not in (have.role, have.stale):
             changed = FieldDiff("role", have.role, person.role)
             yield row(Action.ROLE, person, "role changed in the calendar", changed, *_role_findings(s, person, have))
     takes_the_place = can.invite and can.limits.participants == 1 and bool(wanted.keys() - known.keys())

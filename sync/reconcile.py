@@ -97,7 +97,7 @@ class Reconciler:
             changes = await self._apply(settler, changes, situation.links, options)
             await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log, self.concurrency)
             await tidy(situation, frozenset(c.key for c in changes if c.result is not Result.DONE), self.ledger)
-            lacking = await self._personal_links(situation)
+            lacking = await self._personal_links()
             await self._remember_vendor()
         return await self._report(options, snapshot, verdict, changes, situation.left, lacking)
 
@@ -167,10 +167,11 @@ class Reconciler:
         )
         return await applier.apply(changes)
 
-    async def _personal_links(self, situation: Situation) -> int:
+    async def _personal_links(self) -> int:
         """Make the personal links that are due; how many meetings still lack one."""
-        minter = Minter(self.ledger, self.gate, self.clock, self.log, self.capabilities, self.concurrency)
-        return await minter.make(await self.ledger.links(self.route.name), situation.wishes)
+        repair = self.route.drift == "repair"
+        minter = Minter(self.ledger, self.gate, self.clock, self.log, self.capabilities, self.concurrency, repair)
+        return await minter.make(await self.ledger.links(self.route.name))
 
     async def _links(self) -> dict[MeetingKey, Link]:
         return {link.key: link for link in await self.ledger.links(self.route.name)}

@@ -24,16 +24,10 @@ def one_room_a_series(taken: Mapping[MeetingKey, Meeting], now: datetime) -> dic
     It looks like the occurrence that is next: its title, its start. It ends with the last known occurrence and has
     everybody's participants. It is cancelled when all of its occurrences are.
     """
-    rooms: dict[MeetingKey, Meeting] = {}
     series: dict[MeetingKey, list[Meeting]] = {}
     for key, meeting in taken.items():
-        if key.recurrence_id is None:
-            rooms[key] = meeting
-        else:
-            series.setdefault(_room_key(key), []).append(meeting)
-    for key, occurrences in series.items():
-        rooms[key] = _room(key, occurrences, now)
-    return rooms
+        series.setdefault(_room_key(key), []).append(meeting)
+    return {key: one[0] if len(one) == 1 and one[0].key == key else _room(key, one, now) for key, one in series.items()}
 
 
 def _room_key(key: MeetingKey) -> MeetingKey:
@@ -49,7 +43,9 @@ def _room(key: MeetingKey, occurrences: list[Meeting], now: datetime) -> Meeting
     people: dict[str, Participant] = {}
     for meeting in coming or held[-1:]:
         for person in meeting.participants:
-            people.setdefault(person.email, person)
+            known = people.get(person.email)
+            if known is None or (known.declined and not person.declined):
+                people[person.email] = person  # who declined one occurrence still comes to the others
     links = tuple(dict.fromkeys(link for meeting in held for link in meeting.conference_links))
     return replace(
         looks,

@@ -156,8 +156,8 @@ class Settler:
     async def _find_invitee(self, intent: Intent, link: Link) -> Settled | None:
         listed = await self._invitees(intent)
         if isinstance(listed, Unfindable):
-            # Registering somebody twice is harmless where no mail is involved, and only there.
-            harmless = not intent.payload.get("mail") and not intent.payload.get("repeat")
+            # Registering somebody twice is harmless where no mail is involved, and only there; and only once.
+            harmless = not intent.payload.get("mail") and not await self._ledger.taken_for_absent(intent)
             return self._unfindable(link, listed, repeatable=harmless)
         seen = next((i for i in listed if i.email.lower() == intent.participant), None)
         return Settled(Outcome.FOUND, recorded(intent, link, ref=seen.ref)) if seen else None
@@ -182,7 +182,9 @@ class Settler:
         session = await self._gate.call(lambda: self._gate.connector.get(str(intent.session)))
         if session is None:
             return Settled(Outcome.ABSENT, vanished(link, repair=self._route.drift == "repair"))
-        shown = {**link.applied, **as_sent(intent.payload["fields"], session)}
+        sent = intent.payload["fields"]
+        before = {n: link.echo.get(n, old) for n, old in link.applied.items() if sent.get(n) != old}
+        shown = {**link.applied, **as_sent(sent, session, before)}
         if all(shown.get(name) == value for name, value in intent.payload["fields"].items()):
             return Settled(Outcome.FOUND, recorded(intent, link))
         return Settled(Outcome.ABSENT, replace(link, applied=shown))

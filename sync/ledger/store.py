@@ -166,6 +166,13 @@ class Ledger:
         async with self._write() as connection:
             await connection.execute(update(t.intents).where(t.intents.c.id == intent.id).values(looked_at=now))
 
+    async def taken_for_absent(self, intent: Intent) -> bool:
+        """Whether the same step for the same participant and session was lost before, and repeated."""
+        c = t.intents.c
+        same = (c.route == intent.route, c.key == intent.key, c.action == intent.action, c.outcome == "absent")
+        whom = (c.participant == intent.participant, c.session == intent.session)
+        return bool(await self._all(select(c.id).where(*same, *whom).limit(1)))
+
     async def settle(self, intent: Intent, outcome: str, now: datetime, link: Link | None = None) -> None:
         """Close an intent and record what it did to its link, in one transaction."""
         async with self._write() as connection:

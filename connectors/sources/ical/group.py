@@ -19,6 +19,10 @@ MARGIN = timedelta(days=1)
 """How far beyond the window a series is worked out at once, so that the next reads need not do it again."""
 
 
+AHEAD = (timedelta(days=45), timedelta(days=400), timedelta(days=800))
+"""How far beyond the window the next occurrence of a known series is looked for, in steps: a yearly one is found."""
+
+
 class BadEntry(Unreadable):
     """One entry of a group cannot be read; `index` is its place in the group."""
 
@@ -110,7 +114,8 @@ class Wanted:
 def meetings_of(group: Group, uid: str, known: Collection[RecurrenceId], wanted: Wanted) -> list[Meeting]:
     """The group's meetings in the window, and those of the known instances wherever they are in time.
 
-    Raises Unreadable when the series cannot be worked out within its limits.
+    Of a series that is known as a whole (None among `known`), the next occurrence after the window tells that it goes
+    on. Raises Unreadable when the series cannot be worked out within its limits.
     """
     found = _in_window(group, uid, wanted) if group.series and group.master and group.master.recurs else []
     if group.singles is None:
@@ -121,6 +126,8 @@ def meetings_of(group: Group, uid: str, known: Collection[RecurrenceId], wanted:
         for instance in known:
             if instance is not None and instance not in present and instance not in group.overrides:
                 found += _known_instance(group, group.series, uid, instance, wanted, budget)
+    if None in known:
+        found += _next_of_series(group, uid, wanted)
     return found
 
 
@@ -195,6 +202,21 @@ def _known_instance(
     meeting = _of_instance(group, uid, instance, wanted) if instance else None
     if meeting is not None:
         yield replace(meeting, cancelled=meeting.cancelled or excluded)
+
+
+def _next_of_series(group: Group, uid: str, wanted: Wanted) -> list[Meeting]:
+    """The first occurrence that begins after the window and is not cancelled; none when there is no (further) one."""
+    budget, end = wanted.budget.series(), wanted.window.end
+    for ahead in AHEAD:
+        later = [one for one in group.singles or () if one.key.recurrence_id is not None and one.start < end + ahead]
+        if group.series is not None and group.master is not None and group.master.recurs:
+            for instance in group.series.overlapping(Window(end, end + ahead), budget):
+                meeting = _of_instance(group, uid, instance, wanted) if instance.id not in group.overrides else None
+                later += [meeting] if meeting is not None else []
+        found = sorted((one for one in later if one.start >= end and not one.cancelled), key=lambda one: one.start)
+        if found:
+            return found[:1]
+    return []
 
 
 def _of_instance(group: Group, uid: str, instance: Instance, wanted: Wanted) -> Meeting | None:
