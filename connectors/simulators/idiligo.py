@@ -41,21 +41,10 @@ WRITES = (
 
 
 class IdiligoSimulator(StandIn):
-    """The service with one account; `options` are the fields of `idiligo_account.Options`.
+    """The service with one account; `options` are the fields of `idiligo_account.Options`."""
 
-    Everything public may be used from any thread while it is being served.
-    """
-
-    def __init__(
-        self,
-        username: str = "acme",
-        password: str = "secret",  # noqa: S107 - a stand-in's
-        **options: Any,
-    ) -> None:
-        self.username = username
-        self.password = password
-        self.options = Options(**options)
-        super().__init__()
+    options_type = Options
+    options: Options
 
     def table(self, url: str) -> dict[str, Any]:
         """The configuration of a vendor that reaches this stand-in at `url`."""

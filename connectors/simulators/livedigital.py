@@ -41,21 +41,16 @@ from connectors.simulators.stand_in import StandIn
 class LivedigitalSimulator(StandIn):
     """The server with one account; `options` are the fields of `livedigital_state.Options`.
 
-    The account's e-mail is `username`, with a domain added where it has none. Everything public may be used from any
-    thread while it is being served.
+    The account's e-mail is `username`, with a domain added where it has none.
     """
 
-    def __init__(
-        self,
-        username: str = "acme",
-        password: str = "secret",  # noqa: S107 - a stand-in's
-        **options: Any,
-    ) -> None:
-        self.username = username
-        self.password = password
-        self.email = username if "@" in username else f"{username.replace(' ', '.')}@example.com"
-        self.options = Options(**options)
-        super().__init__()
+    options_type = Options
+    options: Options
+
+    @property
+    def email(self) -> str:
+        """The account's address."""
+        return self.username if "@" in self.username else f"{self.username.replace(' ', '.')}@example.com"
 
     # What tests look at
 

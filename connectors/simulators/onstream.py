@@ -31,21 +31,10 @@ VERSIONS = ("1", "2")
 
 
 class OnstreamSimulator(StandIn):
-    """The server with one account; `options` are the fields of `onstream_state.Options`.
+    """The server with one account; `options` are the fields of `onstream_state.Options`."""
 
-    Everything public may be used from any thread while it is being served.
-    """
-
-    def __init__(
-        self,
-        username: str = "acme",
-        password: str = "secret",  # noqa: S107 - a stand-in's
-        **options: Any,
-    ) -> None:
-        self.username = username
-        self.password = password
-        self.options = Options(**options)
-        super().__init__()
+    options_type = Options
+    options: Options
 
     def table(self, url: str) -> dict[str, Any]:
         """The keys of a `[vendors.<name>]` table that reaches this stand-in at `url`."""

@@ -51,13 +51,10 @@ MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 4
 
 
 class OpenMeetingsSimulator(StandIn):
-    """The server with one account for the daemon. Everything public may be used from any thread."""
+    """The server with one account for the daemon; `options` are the fields of `openmeetings_state.Options`."""
 
-    def __init__(self, username: str = "acme", password: str = "secret", **options: Any) -> None:  # noqa: S107
-        self.username = username
-        self.password = password
-        self.options = Options(**options)
-        super().__init__()
+    options_type = Options
+    options: Options
 
     def table(self, url: str) -> dict[str, Any]:
         """The keys of a `[vendors.<name>]` table that reaches this stand-in, served at `url`."""

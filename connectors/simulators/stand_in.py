@@ -1,7 +1,9 @@
 """What every stand-in server has: faults on demand, a log of the requests, a lock."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import Any
 
 from connectors.simulators.faults import Faults
@@ -9,13 +11,19 @@ from connectors.simulators.stage import Logged, Reply, Request, Stage
 
 
 class StandIn:
-    """A server that forgets its log with `reset`; a subclass answers requests, and keeps what they change.
+    """A server with one account that forgets everything with `reset`; a subclass answers requests, and keeps what they
+    change.
 
-    Everything public may be used from any thread while it is being served. `_changes` counts the requests that had an
-    effect; a subclass counts it up.
+    Everything public may be used from any thread while it is being served. `options` say how it behaves where real
+    servers may differ. `_changes` counts the requests that had an effect; a subclass counts it up.
     """
 
-    def __init__(self) -> None:
+    options_type: Callable[..., Any] = SimpleNamespace
+
+    def __init__(self, username: str = "acme", password: str = "secret", **options: Any) -> None:  # noqa: S107
+        self.username = username
+        self.password = password
+        self.options: Any = self.options_type(**options)
         self.faults = Faults()
         self.app = Stage(self, self.faults)
         self._lock = threading.RLock()
