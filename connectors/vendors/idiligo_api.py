@@ -4,12 +4,13 @@ Only POST is used: with GET, which the service offers too, the password and the 
 every kind are a 500 with a text, an expired token among them, so the token is renewed long before it expires.
 """
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import NoReturn, TypeVar
 
 from connectors.answers import Answer, place, raise_for_status
 from connectors.http import Wire
+from connectors.login import Login
 from connectors.vendors import idiligo_wire as wire_format
 from connectors.vendors.idiligo_wire import Attachment, Pairs, Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable
@@ -24,11 +25,6 @@ class Said(UnknownOutcome):
     """The operation ended with an error text of its own, whatever it had done by then."""
 
 
-def loop_time() -> float:
-    """The event loop's monotonic clock, in seconds."""
-    return asyncio.get_running_loop().time()
-
-
 class IdiligoApi:
     """One account on one server. `login` is the operation and the parameters that give a token; `secrets` are texts
     that no message may show."""
@@ -40,17 +36,13 @@ class IdiligoApi:
         url: str,
         login: tuple[str, Pairs],
         secrets: tuple[str, ...],
-        clock: Callable[[], float] = loop_time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wire = wire
         self._url = url
-        self._login = login
+        self._credentials = login
         self._secrets = secrets
-        self._clock = clock
-        self._door = asyncio.Lock()
-        self._token: str | None = None
-        self._since = 0.0
-        self._refusal: str | None = None
+        self._login = Login(self._enter, lasts=RENEW_AFTER, clock=clock)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -64,8 +56,7 @@ class IdiligoApi:
 
     async def enter_afresh(self) -> None:
         """Section 1: a new token, also when the last login was refused. Raises CredentialsRefused."""
-        async with self._door:
-            await self._enter()
+        await self._login.afresh()
 
     async def create_contact(self, email: str, first: str, last: str) -> str:
         """Section 2: a new contact's id."""
@@ -128,7 +119,7 @@ class IdiligoApi:
         return answer
 
     async def _read_once(self, operation: str, pairs: Pairs) -> tuple[Answer, str]:
-        token = await self._entered()
+        token = await self._login.key()
         answer = await self._wire.read(
             self._address(operation),
             method="POST",
@@ -140,7 +131,7 @@ class IdiligoApi:
         if answer.status != 500:
             self._raise_for_status(answer, operation, token, write=False)
         elif wire_format.is_text(answer):
-            self._forget(token)
+            self._login.forget(token)
         return answer, token
 
     async def _given(
@@ -159,7 +150,7 @@ class IdiligoApi:
 
     async def _write(self, parse: Callable[[bytes], _Read], operation: str, *pairs: tuple[str, str]) -> _Read:
         """Send once. Every declared parameter has to be among `pairs`, empty ones too."""
-        token = await self._entered()
+        token = await self._login.key()
         content = wire_format.form([("token", token), *pairs])
         answer = await self._wire.write(
             self._address(operation), method="POST", headers=wire_format.FORM, content=content, raw_status=True
@@ -179,7 +170,7 @@ class IdiligoApi:
         if wire_format.was_not_run(text):
             raise Refused(message, 500)
         if wire_format.is_text(answer):
-            self._forget(token)
+            self._login.forget(token)
             raise Said(message)
         raise UnknownOutcome(message)
 
@@ -188,26 +179,15 @@ class IdiligoApi:
         try:
             raise_for_status(answer, write=write, what=self._what(operation))
         except CredentialsRefused:
-            self._forget(token)
+            self._login.forget(token)
             raise
         except Gone as error:
             raise Refused(f"{error}: is the url the server's root?", error.status) from None
 
     # The token
 
-    async def _entered(self) -> str:
-        """The token; the first caller logs in for all. A refusal holds for the life of this object: who asks again
-        would only lock the account."""
-        async with self._door:
-            if self._token is None or self._clock() - self._since >= RENEW_AFTER:
-                if self._refusal is not None:
-                    raise CredentialsRefused(self._refusal)
-                self._token = await self._enter()
-            return self._token
-
     async def _enter(self) -> str:
-        operation, pairs = self._login
-        self._token, begun = None, self._clock()
+        operation, pairs = self._credentials
         answer = await self._wire.read(
             self._address(operation),
             method="POST",
@@ -216,12 +196,7 @@ class IdiligoApi:
             raw_status=True,
             raw_500=True,
         )
-        try:
-            self._token, self._since, self._refusal = self._token_in(answer, operation), begun, None
-        except CredentialsRefused as error:
-            self._refusal = str(error)
-            raise
-        return self._token
+        return self._token_in(answer, operation)
 
     def _token_in(self, answer: Answer, operation: str) -> str:
         """Section 1. A text, or no token at all, is how the service says no; a silent 500 is trouble."""
@@ -240,10 +215,6 @@ class IdiligoApi:
             raise CredentialsRefused(f"{what}: refused (there is no token in the answer)") from None
         except Unreadable as error:
             raise Unreachable(f"{what}: unreadable answer ({error})") from None
-
-    def _forget(self, token: str) -> None:
-        if self._token == token:
-            self._token = None
 
     # Texts
 

@@ -5,13 +5,13 @@ it lives is not documented, and an answer to an expired one looks like any other
 out by a harmless question with the same sid.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from connectors.answers import place, raise_for_status
 from connectors.http import Wire
+from connectors.login import Login
 from connectors.vendors import isl_groop_wire as wire_format
 from connectors.vendors.isl_groop_wire import ENCODINGS, Encoding, SessionRow, Unreadable
 from sync.errors import (
@@ -56,9 +56,7 @@ class IslApi:
         self._functions = functions
         self._encoding = encoding
         self._lang = lang
-        self._door = asyncio.Lock()
-        self._sid: str | None = None
-        self._refusal: str | None = None
+        self._login = Login(self._enter)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -68,8 +66,7 @@ class IslApi:
 
     async def verify(self) -> None:
         """Log in afresh, look at the account's sessions, log out. Raises OutsideError."""
-        async with self._door:
-            sid = await self._enter()
+        sid = await self._login.another(after_all=True)
         if "sessions" not in await self._ask("get_info", sid, _OWNED):
             raise Refused(f"{self._what('get_info')}: the account's sessions are not shown")
         with suppress(OutsideError):  # how to log out is documented in two ways; nothing depends on it
@@ -88,9 +85,9 @@ class IslApi:
     async def session(self, code: str) -> SessionRow | None:
         """One session, None when it does not exist. An error or an empty answer alone proves nothing: it is absent
         when a new login does not see it either and the account's list lacks it. Raises OutsideError."""
-        row = await self._glimpse(code, await self._entered())
+        row = await self._glimpse(code, await self._login.key())
         if row is None:
-            row = await self._glimpse(code, await self._renewed(self._sid))
+            row = await self._glimpse(code, await self._login.key(self._login.known))
         if row is None:
             row = next((one for one in await self.owned() if one.session_code == code), None)
         return row
@@ -138,10 +135,10 @@ class IslApi:
 
     async def _read(self, name: str, args: dict[str, Any], key: str) -> Any:
         """What is under `key` in the answer. An answer without it is asked for once more, with a new login."""
-        sid = await self._entered()
+        sid = await self._login.key()
         data = await self._ask(name, sid, args)
         if key not in data:
-            sid = await self._renewed(sid)
+            sid = await self._login.key(sid)
             data = await self._ask(name, sid, args)
         if key not in data:
             raise Denied(self._refused(name, data, sid))
@@ -168,7 +165,7 @@ class IslApi:
         An object without the key is a refusal, or means that the sid has expired: in both cases nothing was done.
         What is no object, or an empty one, or has something odd under the key, says nothing.
         """
-        sid = await self._entered()
+        sid = await self._login.key()
         with self._let_in(sid):
             answer = await self._wire.write(self._address, method="POST", **self._call(name, sid, args))
         try:
@@ -190,7 +187,7 @@ class IslApi:
             alive = "sessions" in await self._ask("get_info", sid, _OWNED)
         if alive:
             return Denied(message)
-        await self._renewed(sid)
+        await self._login.key(sid)
         return LoginExpired(message)
 
     @contextmanager
@@ -199,31 +196,12 @@ class IslApi:
         try:
             yield
         except CredentialsRefused:
-            self._forget(sid)
+            self._login.forget(sid)
             raise
         except Gone as error:
             raise Refused(f"{error}: is the url the server's root?", error.status) from None
 
     # Logging in
-
-    async def _entered(self) -> str:
-        """The sid; the first caller logs in for all. A refusal holds for the life of this object: who asks again
-        would only lock the account."""
-        async with self._door:
-            if self._sid is None:
-                if self._refusal is not None:
-                    raise CredentialsRefused(self._refusal)
-                self._sid = await self._enter()
-            return self._sid
-
-    async def _renewed(self, stale: str | None) -> str:
-        """A sid that is not `stale`."""
-        self._forget(stale)
-        return await self._entered()
-
-    def _forget(self, sid: str | None) -> None:
-        if self._sid == sid:
-            self._sid = None
 
     async def _enter(self) -> str:
         """Log in, in the encoding that is known, else in the first one that works, which is known from then on."""
@@ -231,13 +209,10 @@ class IslApi:
         for encoding in (self._encoding,) if self._encoding else ENCODINGS:
             outcome = await self._try_to_enter(encoding)
             if isinstance(outcome, str):
-                self._encoding, self._refusal = encoding, None
+                self._encoding = encoding
                 return outcome
             errors.append(outcome)
-        error = next((one for one in errors if isinstance(one, CredentialsRefused)), errors[-1])
-        if isinstance(error, CredentialsRefused):
-            self._refusal = str(error)
-        raise error
+        raise next((one for one in errors if isinstance(one, CredentialsRefused)), errors[-1])
 
     async def _try_to_enter(self, encoding: Encoding) -> str | OutsideError:
         """A sid, or how else the server answered. Raises Unreachable and RateLimited when it did not."""
@@ -281,7 +256,7 @@ class IslApi:
         return f"POST {place(self._url)} {self._functions[name]}"
 
     def _refused(self, name: str, data: dict[str, Any], sid: str | None) -> str:
-        text = wire_format.said(data, [self._secret, sid or "", self._sid or ""])
+        text = wire_format.said(data, [self._secret, sid or "", self._login.known or ""])
         return f"{self._what(name)}: refused" + (f" ({text})" if text else "")
 
 

@@ -5,7 +5,6 @@ tells: `error.notallowed` means that nothing was done (log in once more, then it
 serviceResult is the service's own word, anything else is a sick server.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -14,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from connectors.answers import Answer, place, raise_for_status
 from connectors.http import READ_ATTEMPTS, Wire
+from connectors.login import Login
 from connectors.vendors import openmeetings_rows as rows
 from connectors.vendors.openmeetings_rows import Health, Info, ServiceResult, Unreadable
 from sync.errors import CredentialsRefused, Refused, UnknownOutcome, Unreachable
@@ -53,11 +53,7 @@ class OpenMeetingsApi:
         self._door = door
         self._url = url
         self._credentials = {"user": username, "pass": secret}
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._sid: str | None = None
-        self._used = 0.0
-        self._refusal = ""
+        self._login = Login(self._enter, idle=MAX_IDLE, clock=clock)
         self._methods = ("POST", "GET")
 
     async def close(self) -> None:
@@ -69,9 +65,7 @@ class OpenMeetingsApi:
 
     async def verify(self) -> str:
         """Log in afresh, whatever was refused before; the server's version."""
-        async with self._lock:
-            self._refusal, self._sid = "", None
-            self._sid, self._used = await self._login(), self._clock()
+        await self._login.afresh()
         return (await self._open("info/version", lambda body: rows.one(Info, "info", body))).version
 
     async def healthy(self) -> None:
@@ -82,22 +76,10 @@ class OpenMeetingsApi:
 
     async def fresh_sid(self) -> str:
         """A session for one hash and nothing else: whoever uses the hash takes that session over."""
-        async with self._lock:
-            return await self._login()
+        return await self._login.another()
 
-    async def _current(self, stale: str | None = None) -> str:
-        """The session for calls; a new one when there is none, it is `stale`, or it may have run out."""
-        async with self._lock:
-            if self._sid in (None, stale) or self._clock() - self._used > MAX_IDLE:
-                self._sid = None
-                self._sid = await self._login()
-            self._used = self._clock()
-            return self._sid
-
-    async def _login(self) -> str:
-        """POST from 9.0.0 on, GET before; the other one is always 405. A refusal is remembered: it costs one try."""
-        if self._refusal:
-            raise CredentialsRefused(self._refusal)
+    async def _enter(self) -> str:
+        """POST from 9.0.0 on, GET before; the other one is always 405."""
         what = f"login at {place(self._url)}"
         answer = await self._knock(self._methods[0])
         if answer.status == 405:
@@ -114,7 +96,6 @@ class OpenMeetingsApi:
         message = f"{what} refused ({rows.for_people(result.message)})"
         if result.message == "error.unknown":
             raise Unreachable(message)
-        self._refusal = message
         raise CredentialsRefused(message)
 
     async def _knock(self, method: str) -> Answer:
@@ -126,11 +107,11 @@ class OpenMeetingsApi:
 
     async def _with_session(self, what: str, send: Callable[[str], Awaitable[Answer]]) -> Answer:
         """What the call answers; made once more, with a new session, when the server did not carry it out."""
-        sid = await self._current()
+        sid = await self._login.key()
         answer = await send(sid)
         if not _not_allowed(answer):
             return answer
-        answer = await send(await self._current(stale=sid))
+        answer = await send(await self._login.key(sid))
         if _not_allowed(answer):
             raise CredentialsRefused(f"{what}: not allowed: the user needs the rights {RIGHTS}")
         return answer
