@@ -29,7 +29,7 @@ poll = "5m"
 # all_day  = false                                # true: all-day entries get a session too
 
 [vendors.main]
-type = "onstream"
+type = "onstream"                                 # or openmeetings, isl-groop, idiligo, livedigital: docs/vendors.md
 url  = "https://join.onstreammedia.com"
 username = "acme"
 password = "change-me"                            # better: environment or credential
