@@ -78,7 +78,7 @@ class VendorPlugin:
     """What a vendor's entry point (group `convener.connectors`) offers: its settings and how to connect.
 
     `connect(settings, locked)` gives a connector; a locked one cannot write. `capabilities` are those of an account
-    with the settings' defaults; a connector's own may differ by its settings.
+    that uses all that its settings offer; a connector's own may be less.
     """
 
     settings: type[VendorSettings]

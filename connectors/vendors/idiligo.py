@@ -202,4 +202,5 @@ def api_for(settings: IdiligoSettings, locked: bool) -> IdiligoApi:
     return IdiligoApi(wire_for(settings, locked), url=settings.url, login=login, secrets=(key, word))
 
 
-plugin = VendorPlugin(IdiligoSettings, connect, IdiligoConnector.capabilities)
+_EVERYTHING = frozenset(name for name in templates.FIELDS.values() if name)
+plugin = VendorPlugin(IdiligoSettings, connect, capabilities_for(_EVERYTHING, upload_node=True))

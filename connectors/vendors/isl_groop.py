@@ -206,7 +206,7 @@ def connect(settings: IslGroopSettings, locked: bool) -> Connector:
     )
 
 
-plugin = VendorPlugin(IslGroopSettings, connect, IslGroopConnector.capabilities)
+plugin = VendorPlugin(IslGroopSettings, connect, capabilities_for(link_fields={"session_code", "join_uid"}))
 
 
 def _by_code(rows: list[SessionRow]) -> list[SessionRow]:
