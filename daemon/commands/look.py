@@ -14,7 +14,7 @@ from daemon.render import printable, show_findings, show_links
 from daemon.wiring import Installation, installation
 from sync.degrade import instant_text
 from sync.errors import ConfigurationError, OutsideError
-from sync.ledger.records import Link, LinkState
+from sync.ledger.records import Link, LinkState, Registered
 from sync.model import Finding, MeetingKey
 from sync.reconcile import Options
 from sync.report import Exit, RouteReport, worst
@@ -103,7 +103,8 @@ async def explain(context: Context, key: str) -> Exit:
             "verdict": _verdict(report, key, link),
             "link": link_row(link, now) if link else None,
             "problem": link.problem if link else None,
-            "participants": [{"email": p.email, "role": p.role.value} for p in link.invitees] if link else [],
+            "participants": [_participant(p) for p in link.invitees] if link else [],
+            "stale": dict(link.stale) if link else {},
             "intents": intents,
             "changes": [change_row(change) for change in report.changes if str(change.key) == key],
         }
@@ -114,6 +115,11 @@ async def explain(context: Context, key: str) -> Exit:
         for row in rows:
             _show_explanation(context, key, row)
     return worst(report.exit() for report in reports)
+
+
+def _participant(person: Registered) -> dict[str, str]:
+    """A participant as the vendor has them; `stale` is what the calendar says and the vendor cannot change."""
+    return {"email": person.email, "role": person.role.value, "stale": person.stale}
 
 
 def _verdict(report: RouteReport, key: str, link: Link | None) -> str:
@@ -151,7 +157,11 @@ def _show_explanation(context: Context, key: str, row: dict[str, Any]) -> None:
     if row["problem"]:
         out.print(Text(printable(f"  ! {row['problem']}"), style="yellow"), soft_wrap=True)
     for person in row["participants"]:
-        out.print(Text(printable(f"  {person['role']}: {person['email']}")), soft_wrap=True)
+        stale = f" (the calendar says: {person['stale']})" if person["stale"] else ""
+        out.print(Text(printable(f"  {person['role']}: {person['email']}{stale}")), soft_wrap=True)
+    for name, wanted in row["stale"].items():
+        text = f"  ! the vendor keeps the old {name}; the calendar says: {wanted}"
+        out.print(Text(printable(text), style="yellow"), soft_wrap=True)
     for intent in row["intents"]:
         out.print(Text(f"  ! {intent['action']} of {intent['opened']} has an unknown outcome"), soft_wrap=True)
     for change in row["changes"]:

@@ -32,7 +32,7 @@ async def open_link(context: Context, key: str, host: bool, email: str | None, r
         link = _the_one(await known_links(inside, key), key, route)
         if host:
             async with inside.writing():
-                kind, url = "host", await _host_link(inside, link)
+                kind, url = await _host_link(inside, link)
         elif email:
             kind, url = "personal", await _personal_link(inside, link, email.lower())
         else:
@@ -54,13 +54,14 @@ def _the_one(found: list[Link], key: str, route: str | None) -> Link:
     return live[0]
 
 
-async def _host_link(inside: Installation, link: Link) -> str:
+async def _host_link(inside: Installation, link: Link) -> tuple[str, str]:
+    """A link made for this occasion, or a moderator's personal one where the vendor makes none; and which it is."""
     connector = inside.connector(link.vendor)
     if not connector.capabilities.host_links:
         hosts = [person.email for person in link.invitees if person.role is Role.MODERATOR]
         if not hosts:
             raise ConfigurationError(f"{connector.capabilities.name} makes no host links, and the meeting has no host")
-        return await _personal_link(inside, link, hosts[0])
+        return "personal", await _personal_link(inside, link, hosts[0])
     intent = await inside.ledger.open_intent(link, HOST, inside.clock.now(), recorded=True)
     try:
         url = await connector.host_link(str(link.session))
@@ -69,7 +70,7 @@ async def _host_link(inside: Installation, link: Link) -> str:
         await inside.ledger.settle(intent, outcome, inside.clock.now())
         raise
     await inside.ledger.settle(intent, "done", inside.clock.now())
-    return url
+    return "host", url
 
 
 async def _personal_link(inside: Installation, link: Link, email: str) -> str:
