@@ -5,20 +5,26 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
-from sync.errors import CredentialsRefused
+from sync.errors import CredentialsRefused, OutsideError, Unreachable
+
+
+class NotUnderstood(Unreachable):
+    """A login was answered with something that is neither a key nor a plain refusal: it may well be one."""
 
 
 class Login:
     """Keeps the key (a session identifier, a token) that `enter` gives.
 
-    A refusal is remembered: whoever asks again would only lock the account. `lasts` and `idle` are the seconds after
-    which a key is not used any more, since it was given and since it was last used. `enter` raises CredentialsRefused.
+    A refusal is remembered: whoever asks again would only lock the account. So is an answer that was not understood,
+    after so many `tries` in a row, because servers have many ways to say no. `lasts` and `idle` are the seconds after
+    which a key is not used any more, since it was given and since it was last used. `enter` raises OutsideError.
     """
 
     def __init__(
         self,
         enter: Callable[[], Awaitable[str]],
         *,
+        tries: int = 2,
         lasts: float = math.inf,
         idle: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
@@ -29,7 +35,9 @@ class Login:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._given = self._used = 0.0
-        self._refusal: str | None = None
+        self._tries = tries
+        self._failed = 0
+        self._refusal: OutsideError | None = None
         self.known: str | None = None
         """The key that would be used now, if there is one."""
 
@@ -48,13 +56,15 @@ class Login:
     async def another(self, *, after_all: bool = False) -> str:
         """A key besides the one in use; `after_all`: also when an earlier login was refused."""
         async with self._lock:
-            self._refusal = None if after_all else self._refusal
+            if after_all:
+                self._forgive()
             return await self._another()
 
     async def afresh(self) -> str:
         """A new key, whatever was refused before."""
         async with self._lock:
-            self._refusal = self.known = None
+            self._forgive()
+            self.known = None
             begun = self._clock()
             self.known = await self._another()
             self._given = self._used = begun
@@ -67,9 +77,16 @@ class Login:
 
     async def _another(self) -> str:
         if self._refusal is not None:
-            raise CredentialsRefused(self._refusal)
+            raise type(self._refusal)(*self._refusal.args)
         try:
-            return await self._enter()
-        except CredentialsRefused as error:
-            self._refusal = str(error)
+            key = await self._enter()
+        except (CredentialsRefused, NotUnderstood) as error:
+            self._failed += 1
+            if isinstance(error, CredentialsRefused) or self._failed >= self._tries:
+                self._refusal = error
             raise
+        self._failed = 0
+        return key
+
+    def _forgive(self) -> None:
+        self._refusal, self._failed = None, 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -326,7 +326,8 @@ def _first_problem(file: str, table: str, model: type[BaseModel], error: Validat
         inner = field.annotation if field else None
         if inner is None:
             break
-        table = f"{table}.{part}" if isinstance(inner, type) and issubclass(inner, BaseModel) else table
+        has_keys = isinstance(inner, type) and issubclass(inner, BaseModel)
+        table = f"{table}.{part}" if has_keys or get_origin(inner) is dict else table
     if problem["type"] == "extra_forbidden":
         return _unknown_key(file, table, key, getattr(inner, "model_fields", {}))
     if key.isdigit() and outer:
@@ -334,7 +335,9 @@ def _first_problem(file: str, table: str, model: type[BaseModel], error: Validat
     message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     if problem.get("ctx", {}).get("min_length") == 1:
         message = "must not be empty"
-    return f"{file}: {f'[{table}] ' if table else ''}{key}: {message[:1].lower() + message[1:]}"
+    where = f"[{table}] " if table else ""
+    # A rule about several keys names them in its message.
+    return f"{file}: {where}{f'{key}: ' if key else ''}{message[:1].lower() + message[1:]}"
 
 
 def _unknown_key(file: str, table: str, key: str, known: Mapping[str, Any]) -> str:

@@ -1,13 +1,14 @@
 """Puts the parts together: from the configuration to sources, vendors behind their gates, routes and passes."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from connectors.settings import VendorSettings
 from connectors.sources.ical import IcalSource
 from daemon.clock import SystemClock
 from daemon.database import open_ledger, pass_lock
@@ -66,7 +67,7 @@ class Installation:
     async def new_run(self, vendor: str) -> None:
         """Open the vendor's gate again: what it refused in one run is tried again in the next, with a new login."""
         gate = self._gates.pop(vendor, None)
-        if gate is not None and gate.trouble == "refused":
+        if gate is not None and gate.trouble in ("refused", "unreachable"):
             await self._connectors.pop(vendor).close()
 
     def stop(self, why: str) -> None:
@@ -95,7 +96,7 @@ class Installation:
             guard_from=s.guard_from,
             freeze=s.freeze,
             match=Match(s.match.categories, s.match.summary, s.match.location, s.match.organizer),
-            vendor_host=urlsplit(self.settings.vendors[s.vendor].url).hostname or "",
+            vendor_hosts=hosts_of(self.settings.vendors[s.vendor]),
         )
 
     def reconciler(self, name: str) -> Reconciler:
@@ -146,6 +147,16 @@ async def installation(
             yield inside
         finally:
             await inside.close()
+
+
+def hosts_of(vendor: VendorSettings) -> frozenset[str]:
+    """The hosts that the vendor's links may lead to: those of all its addresses and templates."""
+    found: set[str] = set()
+    for value in dict(vendor).values():
+        if isinstance(value, str) and "://" in value:
+            with suppress(ValueError):
+                found.add(urlsplit(value).hostname or "")
+    return frozenset(found - {""})
 
 
 def secrets_of(settings: Settings) -> list[str]:

@@ -52,7 +52,7 @@ class Applier:
             done: list[Change] = []
             for step in steps:
                 # After a step that did not work the meeting's later ones would build on a guess.
-                stuck = bool(done) and done[-1].result in (Result.FAILED, Result.IN_DOUBT, Result.DEFERRED)
+                stuck = bool(done) and _stops_the_rest(done[-1])
                 if step.result is not Result.PLANNED:
                     done.append(step)
                 elif stuck:
@@ -89,8 +89,21 @@ class Applier:
         late = tuple(FieldDiff(n, None, value) for n, value in held if n in self.capabilities.set_after_create)
         if made.result is not Result.DONE or not late:
             return made
+        await self._ask_for_the_link(change)
         filled = await self._write(replace(made, fields=late), Action.UPDATE)
         return replace(filled, fields=change.fields)
+
+    async def _ask_for_the_link(self, change: Change) -> None:
+        """What follows a creation may need the join link; a creation need not have told it."""
+        link = self.links[change.key]
+        if link.join_url is not None:
+            return
+        try:
+            session = await self.gate.call(lambda: self.gate.connector.get(str(link.session)))
+        except OutsideError:
+            return  # the next step says what is wrong
+        if session is not None and session.join_url:
+            await self._keep(change, replace(link, join_url=session.join_url))
 
     async def _write(self, change: Change, action: Action, *, repeat: bool = False) -> Change:
         link = await self._link(change)
@@ -312,6 +325,13 @@ def _as_wished(intent: Intent, link: Link) -> bool:
     sent = {email: role for email, _, role in intent.payload.get("people", ())}
     have = {person.email: person.role.value for person in link.invitees}
     return dict(link.applied) == intent.payload["fields"] and have == sent
+
+
+def _stops_the_rest(step: Change) -> bool:
+    """Whether later steps would build on a guess; a doubt about one participant leaves the others alone."""
+    if step.result is Result.IN_DOUBT:
+        return step.person is None
+    return step.result in (Result.FAILED, Result.DEFERRED)
 
 
 def _marked(change: Change, result: Result, code: str, message: str) -> Change:

@@ -10,6 +10,11 @@ from sync.route import Route
 ASSUMED_LENGTH = timedelta(minutes=30)
 """Length of the session for a meeting whose calendar entry has none."""
 
+PEOPLE = "participants"
+"""Under this name a link remembers what was said about participants whom the vendor cannot take as they are."""
+
+PEOPLE_CODES = ("participants-cut", "role-unsupported", "invite-unsupported")
+
 UNTITLED = "Untitled meeting"
 
 
@@ -57,6 +62,11 @@ def held_fields(wish: Meeting, capabilities: Capabilities) -> dict[str, str]:
         "participant": _person(guest.name, guest.email) if guest else "",
     }
     return {name: value for name, value in values.items() if name in capabilities.holds}
+
+
+def people_findings(wish: Meeting) -> str:
+    """What is to be said about participants whom the vendor cannot take as the calendar has them, "" if nothing."""
+    return "; ".join(finding.message for finding in wish.findings if finding.code in PEOPLE_CODES)
 
 
 def wish_digest(wish: Meeting, capabilities: Capabilities) -> str:

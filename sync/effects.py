@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync.change import Action, Change
-from sync.degrade import held_fields, instant_text, wish_digest
-from sync.ledger.records import GONE, Intent, Link, LinkState, Registered
+from sync.degrade import PEOPLE, held_fields, instant_text, people_findings, wish_digest
+from sync.ledger.records import DOUBT, GONE, Intent, Link, LinkState, Registered
 from sync.model import Capabilities, Invitee, Meeting, Participant, Role
 
 QUARANTINE_AFTER = 5
@@ -120,9 +120,19 @@ def refreshed(link: Link, wish: Meeting, capabilities: Capabilities) -> Link:
     """The link with what the calendar says now, for a meeting that needs no (further) step."""
     held = held_fields(wish, capabilities)
     stale = {n: v for n, v in link.stale.items() if held.get(n) == v and link.applied.get(n) != v}
+    if told := people_findings(wish):
+        stale[PEOPLE] = told
     roles = {person.email: person.role for person in wish.participants}
     people = tuple(replace(p, stale="") if p.stale and roles.get(p.email) == p.role else p for p in link.invitees)
     return replace(link, title=wish.title, start=wish.start, end=wish.end, stale=stale, invitees=people)
+
+
+def doubtful(intent: Intent, link: Link) -> Link:
+    """The link after a registration of which nobody can tell whether it was done: the others are not concerned."""
+    people = {p.email: p for p in link.invitees}
+    for person in _people(intent.payload):
+        people[person.email] = replace(people.get(person.email, person), stale=DOUBT)
+    return replace(link, invitees=tuple(people.values()))
 
 
 def with_personal_link(link: Link, invitee: Invitee) -> Link:
@@ -139,6 +149,17 @@ def with_personal_link(link: Link, invitee: Invitee) -> Link:
 def settled(link: Link) -> Link:
     """The link without its troubles."""
     return replace(link, attempts=0, retry_at=None, problem=None, problem_digest=None)
+
+
+def released(link: Link) -> Link:
+    """The link when a person says that it shall be tried again: back-off, quarantine, doubts, refused links."""
+    state = LinkState.CANCELLED if link.state is LinkState.CANCELLED else LinkState.LIVE
+    people = tuple(
+        replace(p, personal_link=None) if p.personal_link == "" else p
+        for p in link.invitees
+        if p.stale != DOUBT  # registered once more
+    )
+    return replace(settled(link), state=state if link.session else LinkState.PENDING, invitees=people, lost=0)
 
 
 def failed(link: Link, why: str, digest: str, now: datetime) -> Link:

@@ -15,7 +15,7 @@ from sync.effects import vanished
 from sync.errors import ConfigurationError, Gone, OutsideError, Refused, UnknownOutcome
 from sync.gate import VendorGate
 from sync.keep_up import log_defect
-from sync.ledger.records import GONE, MINT, Link, LinkState, Registered
+from sync.ledger.records import DOUBT, GONE, MINT, Link, Registered
 from sync.ledger.store import Ledger
 from sync.model import Capabilities, Meeting, Participant, content_digest
 from sync.ports import Clock, Log
@@ -38,11 +38,11 @@ def due_links(links: Iterable[Link], capabilities: Capabilities, now: datetime) 
     due = []
     life = capabilities.limits.link_life
     for link in links:
-        if not link.has_session or link.state is not LinkState.LIVE or link.end <= now:
+        if not link.has_session or link.end <= now:  # a meeting that is set aside still takes place
             continue
         if life is not None and link.start - now >= life:
             continue
-        people = [p for p in link.invitees if p.stale != GONE and _needs_one(p, link, capabilities, now)]
+        people = [p for p in link.invitees if p.stale not in (GONE, DOUBT) and _needs_one(p, link, capabilities, now)]
         if people:
             due.append((link, people))
     return due

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sync.change import Action, Change, FieldDiff, LinkEffect, Plan, Result
-from sync.degrade import held_fields, instant_text, wish_digest
-from sync.ledger.records import GONE, Link, LinkState, Registered
+from sync.degrade import PEOPLE, PEOPLE_CODES, held_fields, instant_text, people_findings, wish_digest
+from sync.ledger.records import DOUBT, GONE, Link, LinkState, Registered
 from sync.model import Capabilities, Finding, Meeting, MeetingKey, Participant, Window
 from sync.route import Route
 from sync.snapshot import Snapshot
@@ -118,6 +118,8 @@ def _absence(s: Situation, link: Link) -> Iterable[Change]:
         if not s.snapshot.complete:
             return []
         return [_cancel(s, link, f"no longer the route's: {s.left[link.key].message}", by_absence=True)]
+    if link.key.recurrence_id is not None and replace(link.key, recurrence_id=None) in s.wishes:
+        return [_cancel(s, link, "its series has one room for all now", by_absence=True)]
     if s.snapshot.proves_absent(link.key, link.in_window(s.window)):
         return [_cancel(s, link, "no longer in the calendar", by_absence=True)]
     return []
@@ -133,9 +135,14 @@ def _cancel(s: Situation, link: Link, reason: str, *, by_absence: bool = False, 
         link.start,
         session=link.session,
         by_absence=by_absence,
-        findings=(*(wish.findings if wish else ()), *_stays_at_the_vendor(s)),
+        findings=(*(_without_what_is_known(wish) if wish else ()), *_stays_at_the_vendor(s)),
         wish=wish,
     )
+
+
+def _without_what_is_known(wish: Meeting) -> list[Finding]:
+    """What the vendor never stores was said when the session was made."""
+    return [finding for finding in wish.findings if finding.code != "field-unsupported"]
 
 
 def _stays_at_the_vendor(s: Situation) -> Iterable[Finding]:
@@ -165,13 +172,33 @@ def _adjustment(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
         yield _replacement(s, link, wish, diffs, fixed)
         yield from _first_invitations(s, wish)
         return
+    told = people_findings(wish)
     if diffs:
         yield _update(s, wish, link, diffs, fixed)
+    elif told and link.stale.get(PEOPLE) != told:
+        yield _who_is_left_out(wish, link, told)
     yield from _people(s, wish, link)
 
 
+def _who_is_left_out(wish: Meeting, link: Link, told: str) -> Change:
+    """Nothing can be done about it, but it has not been said yet."""
+    return Change(
+        link.key,
+        Action.UPDATE,
+        "who takes part changed in the calendar",
+        LinkEffect.KEPT,
+        wish.title,
+        wish.start,
+        session=link.session,
+        fields=(FieldDiff(PEOPLE, link.stale.get(PEOPLE), told),),
+        findings=tuple(finding for finding in wish.findings if finding.code in PEOPLE_CODES),
+        wish=wish,
+        unsupported=True,
+    )
+
+
 def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fixed: list[FieldDiff]) -> Change:
-    findings = list(wish.findings)
+    findings = _without_what_is_known(wish)
     # Shown are the fields that change; when none does, those that should.
     shown = [diff for diff in diffs if diff not in fixed] or fixed
     changing = {diff.name for diff in diffs if diff not in fixed}
@@ -238,17 +265,23 @@ def _people(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:
         return Change(
             link.key, action, reason, LinkEffect.KEPT, wish.title, wish.start,
             session=link.session, person=person, fields=(field,), findings=findings, wish=wish,
-            unsupported=any(finding.code.endswith("-unsupported") for finding in findings),
+            unsupported=action is not Action.INVITE and any(f.code.endswith("-unsupported") for f in findings),
         )  # fmt: skip
 
+    mails = [finding for finding in wish.findings if finding.code in ("mail-unsupported", "mail-by-vendor")]
     for email, person in wanted.items():
         have = known.get(email)
         if have is None:
-            yield row(Action.INVITE, person, "new among the participants", FieldDiff("role", None, person.role))
+            yield row(Action.INVITE, person, "new among the participants", FieldDiff("role", None, person.role), *mails)
         elif have.stale == GONE:
             reason = "among the participants again; the vendor still has them"
             yield row(Action.INVITE, person, reason, FieldDiff("role", None, have.role))
-        if have is not None and person.role not in (have.role, have.stale):
+        if have is not None and have.stale == DOUBT:
+            reason = "its registration has an unknown outcome"
+            doubt = Finding("in-doubt", f"{reason}; `convener retry '{link.key}'` registers {email} once more")
+            step = row(Action.INVITE, person, reason, FieldDiff("role", None, person.role), doubt)
+            yield replace(step, result=Result.DEFERRED)
+        elif have is not None and person.role not in (have.role, have.stale):
             changed = FieldDiff("role", have.role, person.role)
             yield row(Action.ROLE, person, "role changed in the calendar", changed, *_role_findings(s, person, have))
     takes_the_place = can.invite and can.limits.participants == 1 and bool(wanted.keys() - known.keys())

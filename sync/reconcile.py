@@ -110,7 +110,9 @@ class Reconciler:
     async def _read(self, links: Mapping[MeetingKey, Link], options: Options) -> Snapshot:
         now = self.clock.now()
         state = await self.ledger.source(self.route.source)
-        known = frozenset(key for key, link in links.items() if link.has_session and link.end > now)
+        # A room that is to be removed some time after its end is looked for as long: its series may go on.
+        kept = self.capabilities.retention is not None
+        known = frozenset(key for key, link in links.items() if link.has_session and (link.end > now or kept))
         snapshot = await self.source.fetch(state.cursor, self.route.window(now), known)
         if options.writes:
             await self._remember_source(state, snapshot)
@@ -220,7 +222,12 @@ class Reconciler:
     ) -> RouteReport:
         links = (await self._links()).values()
         open_keys = {intent.key for intent in await self.ledger.undecided(self.route.name)}
-        aside = {str(link.key) for link in links if link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)}
+        now = self.clock.now()
+        aside = {
+            str(link.key)
+            for link in links
+            if link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT) or (link.in_doubt and link.end > now)
+        }
         return RouteReport(
             route=self.route.name,
             source=self.route.source,

@@ -53,8 +53,8 @@ class Route:
     guard_from: int = 5
     freeze: timedelta = timedelta(minutes=15)
     match: Match = field(default_factory=Match)
-    vendor_host: str = ""
-    """Host name of the vendor's own links: a link to it is ours and not somebody else's meeting."""
+    vendor_hosts: frozenset[str] = frozenset()
+    """Host names of the vendor's own links: a link to one is ours and not somebody else's meeting."""
 
     def window(self, now: datetime) -> Window:
         """The span that this route looks after."""
@@ -90,7 +90,7 @@ def _foreign_link(route: Route, meeting: Meeting) -> str | None:
     if route.existing_link == "add" or meeting.cancelled:
         return None
     hosts = [_host(link) for link in meeting.conference_links]
-    return next((host for host in hosts if host and host != route.vendor_host), None)
+    return next((host for host in hosts if host and host not in route.vendor_hosts), None)
 
 
 def _host(link: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sync.change import Action
 from sync.echo import as_sent
-from sync.effects import failed, recorded, vanished
+from sync.effects import doubtful, failed, recorded, vanished
 from sync.errors import OutsideError
 from sync.gate import VendorGate
 from sync.ledger.records import HOST, MINT, WATCH, Intent, Link, LinkState, Registered
@@ -158,7 +158,11 @@ class Settler:
         if isinstance(listed, Unfindable):
             # Registering somebody twice is harmless where no mail is involved, and only there; and only once.
             harmless = not intent.payload.get("mail") and not await self._ledger.taken_for_absent(intent)
-            return self._unfindable(link, listed, repeatable=harmless)
+            if harmless:
+                return Settled(Outcome.ABSENT, link, listed.why)
+            return Settled(
+                Outcome.IN_DOUBT, doubtful(intent, link), f"nobody can tell whether it was done: {listed.why}"
+            )
         seen = next((i for i in listed if i.email.lower() == intent.participant), None)
         return Settled(Outcome.FOUND, recorded(intent, link, ref=seen.ref)) if seen else None
 

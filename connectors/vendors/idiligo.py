@@ -71,8 +71,10 @@ class IdiligoSettings(VendorSettings):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        if (self.password is None) == (self.ticket is None):
-            raise ValueError("needs either password or ticket")
+        if self.password is None and self.ticket is None:
+            raise ValueError("password: missing (or give a ticket)")
+        if self.password is not None and self.ticket is not None:
+            raise ValueError("ticket: there is a password as well; only one of them is possible")
         return self
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 from connectors.answers import Answer, place, raise_for_status
 from connectors.http import Wire
-from connectors.login import Login
+from connectors.login import Login, NotUnderstood
 from connectors.vendors import idiligo_wire as wire_format
 from connectors.vendors.idiligo_wire import Attachment, Pairs, Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable
@@ -207,14 +207,14 @@ class IdiligoApi:
                 raise Refused(self._answered(operation, text), 500)
             if wire_format.is_text(answer):
                 raise CredentialsRefused(f"{what}: refused ({text})")
-            raise Unreachable(f"{what}: answered 500")
+            raise NotUnderstood(f"{what}: answered 500")
         self._raise_for_status(answer, operation, "", write=False)
         try:
             return wire_format.identifier(answer.body)
         except wire_format.NoValue:
             raise CredentialsRefused(f"{what}: refused (there is no token in the answer)") from None
         except Unreadable as error:
-            raise Unreachable(f"{what}: unreadable answer ({error})") from None
+            raise NotUnderstood(f"{what}: unreadable answer ({error})") from None
 
     # Texts
 

@@ -29,7 +29,9 @@ def fields_of(template: str, allowed: Iterable[str]) -> list[str]:
     for _, name, form, conversion in Formatter().parse(template):
         if name is None:
             continue
-        if name not in allowed or form or conversion:
+        if form or conversion:
+            raise ValueError(f"{{{name}}} takes no format and no conversion")
+        if name not in allowed:
             raise ValueError(f"{{{name}}} is not a field; there are {', '.join(f'{{{one}}}' for one in allowed)}")
         used.append(name)
     return used

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.answers import place, raise_for_status
 from connectors.http import Wire
-from connectors.login import Login
+from connectors.login import Login, NotUnderstood
 from connectors.vendors import isl_groop_wire as wire_format
 from connectors.vendors.isl_groop_wire import ENCODINGS, Encoding, SessionRow, Unreadable
 from sync.errors import (
@@ -56,7 +56,8 @@ class IslApi:
         self._functions = functions
         self._encoding = encoding
         self._lang = lang
-        self._login = Login(self._enter)
+        # Finding out the encoding takes two requests by itself.
+        self._login = Login(self._enter, tries=2 if encoding else 1)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -235,9 +236,10 @@ class IslApi:
         except RateLimited:
             raise
         except OutsideError as error:
-            return error
+            trouble = isinstance(error, Unreachable) and answer.status not in (502, 503, 504)
+            return NotUnderstood(str(error)) if trouble else error
         except Unreadable as error:
-            return Unreachable(f"{what}: unreadable answer ({error})")
+            return NotUnderstood(f"{what}: unreadable answer ({error})")
         return CredentialsRefused(self._refused("login", data, None))
 
     # Texts

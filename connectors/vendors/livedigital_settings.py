@@ -98,8 +98,8 @@ class LivedigitalSettings(VendorSettings):
     def _one_way_in(self) -> "LivedigitalSettings":
         given = [name for name in GRANT_KEYS if getattr(self, name) is not None]
         if self.access_token is not None and given:
-            raise ValueError(f"access_token and {given[0]} exclude each other")
+            raise ValueError(f"access_token: it and {given[0]} exclude each other")
         if self.access_token is None and len(given) < len(GRANT_KEYS):
             missing = ", ".join(name for name in GRANT_KEYS if name not in given)
-            raise ValueError(f"needs access_token, or else {missing}")
+            raise ValueError(f"access_token: missing (or give {missing})")
         return self

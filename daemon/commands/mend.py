@@ -9,10 +9,10 @@ from daemon.console import Context, command
 from daemon.database import open_engine, revisions, upgrade
 from daemon.wiring import Installation, installation
 from sync.echo import shown_fields
-from sync.effects import settled
+from sync.effects import released, settled
 from sync.errors import ConfigurationError
-from sync.ledger.records import Link, LinkState
-from sync.model import MeetingKey
+from sync.ledger.records import DOUBT, Link, LinkState, Registered
+from sync.model import Invitee, MeetingKey, Session
 from sync.ports import Unfindable
 from sync.report import Exit
 from sync.search import registered_as
@@ -27,18 +27,28 @@ async def retry(context: Context, key: str | None) -> Exit:
         found = await known_links(inside, key) if key else await inside.ledger.links()
         waiting = [link for link in found if _waits(link)]
         for link in waiting:
-            state = LinkState.CANCELLED if link.state is LinkState.CANCELLED else LinkState.LIVE
-            people = tuple(replace(p, personal_link=None) if p.personal_link == "" else p for p in link.invitees)
-            state = state if link.session else LinkState.PENDING
-            free = replace(settled(link), state=state, invitees=people, lost=0)
-            await inside.ledger.save_link(free, inside.clock.now())
+            await inside.ledger.save_link(released(link), inside.clock.now())
     _say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
     return Exit.DONE
 
 
+async def _seen(inside: Installation, vendor: str, ref: str, known: Link | None) -> Session | None:
+    """The session at the vendor; one whose link we have is not asked of a vendor that would make it anew."""
+    if known and known.session == ref and known.join_url and not inside.connector(vendor).capabilities.reads_back:
+        return Session(ref, join_url=known.join_url)
+    return await inside.connector(vendor).get(ref)
+
+
+def _people(listed: tuple[Invitee, ...] | Unfindable, believed: tuple[Registered, ...]) -> tuple[Registered, ...]:
+    """The people as the vendor lists them; where it does not, those that we know, of whom none is in doubt any more."""
+    if isinstance(listed, Unfindable):
+        return tuple(replace(p, stale="") if p.stale == DOUBT else p for p in believed)
+    return registered_as(listed, believed)
+
+
 def _waits(link: Link) -> bool:
     refused = any(person.personal_link == "" for person in link.invitees)
-    return bool(link.problem) or refused or link.state in (LinkState.QUARANTINED, LinkState.IN_DOUBT)
+    return bool(link.problem) or refused or link.in_doubt or link.state is LinkState.QUARANTINED
 
 
 @click.command()
@@ -52,16 +62,15 @@ async def adopt(context: Context, key: str, ref: str, route: str | None) -> Exit
     async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
         name = _route(inside, meeting, route)
         vendor = inside.route(name).vendor
-        session = await inside.connector(vendor).get(ref)
+        known = {link.route: link for link in await inside.ledger.links(key=key)}.get(name)
+        session = await _seen(inside, vendor, ref, known)
         if session is None:
             raise ConfigurationError(f'{vendor} has no session "{ref}"')
         taken = [x for x in await inside.ledger.links() if x.vendor == vendor and x.session == ref and x.has_session]
         if any(str(link.key) != key or link.route != name for link in taken):
             raise ConfigurationError(f'session "{ref}" already belongs to {taken[0].key} on route {taken[0].route}')
         listed = await inside.connector(vendor).invitees(ref)
-        people = () if isinstance(listed, Unfindable) else listed
         now = inside.clock.now()
-        known = {link.route: link for link in await inside.ledger.links(key=key)}.get(name)
         if known is not None and known.has_session and known.session != ref:
             raise ConfigurationError(
                 f"{key} has session {known.session} already; `convener forget '{key}'` lets go of it"
@@ -77,8 +86,8 @@ async def adopt(context: Context, key: str, ref: str, route: str | None) -> Exit
             start=session.start or base.start,
             end=session.end or base.end,
             join_url=session.join_url,
-            applied=shown_fields(session),
-            invitees=registered_as(people),
+            applied={**(base.applied if base.session == ref else {}), **shown_fields(session)},
+            invitees=_people(listed, base.invitees if base.session == ref else ()),
         )
         for intent in await inside.ledger.open_intents(name):
             if intent.key == key:

@@ -25,6 +25,9 @@ class LinkState(StrEnum):
 GONE = "gone"
 """What `Registered.stale` says of a participant whom the calendar dropped and the vendor cannot remove."""
 
+DOUBT = "doubt"
+"""What `Registered.stale` says of a participant of whom nobody can tell whether the vendor registered them."""
+
 MINT = "mint"
 """Action of an intent that makes one participant's personal link; making it twice does no harm."""
 
@@ -36,9 +39,9 @@ HOST = "host"
 class Registered:
     """A participant as last made known to the vendor; `ref` is the vendor's id where it is known.
 
-    `stale` is what the calendar says and the vendor cannot change: GONE, or another role's name. `personal_link` is
-    this person's own way in (None: not made yet, "": refused by the vendor), `link_for` the digest of what it was
-    made for, `link_expires` its end (None: as long as the session).
+    `stale` is what the calendar says and the vendor cannot change: GONE, or another role's name; or it is DOUBT.
+    `personal_link` is this person's own way in (None: not made yet, "": refused by the vendor), `link_for` the digest
+    of what it was made for, `link_expires` its end (None: as long as the session).
     """
 
     email: str
@@ -85,8 +88,15 @@ class Link:
         """Whether the vendor holds a session for it, as far as we know."""
         return self.session is not None and self.state is not LinkState.CANCELLED
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a person has to say how it stands with its session or with one of its participants."""
+        return self.state is LinkState.IN_DOUBT or any(person.stale == DOUBT for person in self.invitees)
+
     def shown_state(self, now: datetime) -> str:
         """The state as people see it: a live meeting whose end has passed has ended."""
+        if self.state is LinkState.LIVE and self.in_doubt and self.end > now:
+            return LinkState.IN_DOUBT.value
         return "ended" if self.state is LinkState.LIVE and self.end <= now else self.state.value
 
     def in_window(self, window: Window) -> bool:

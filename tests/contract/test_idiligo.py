@@ -74,9 +74,9 @@ class TestIdiligoWithoutValues(IdiligoBase, BasicSuite):
     capabilities = plugin.capabilities
     more: Mapping[str, Any] = {"values": {}, "upload_node": None}
 
-    async def test_its_capabilities_are_those_of_the_plugin(self, connector: Connector) -> None:
-        assert connector.capabilities == plugin.capabilities
-        assert plugin.capabilities.holds == plugin.capabilities.update == frozenset()
+    async def test_it_holds_nothing_of_a_meeting(self, connector: Connector) -> None:
+        assert connector.capabilities.holds == connector.capabilities.update == frozenset()
+        assert plugin.capabilities.holds == plugin.capabilities.update != frozenset(), "with values for everything"
 
 
 Writes = dict[str, Callable[[], Awaitable[Any]]]

@@ -42,13 +42,13 @@ def test_secrets_are_not_shown() -> None:
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"ticket": "t"}, "either password or ticket"),
-        ({"password": None}, "either password or ticket"),
+        ({"ticket": "t"}, "ticket: there is a password as well"),
+        ({"password": None}, "password: missing (or give a ticket)"),
         ({"api_key": ""}, "api_key"),
         ({"traject": ""}, "traject"),
         ({"values": {"customer": "{participant}"}}, "customer: {participant} is not a field; there are {title},"),
-        ({"values": {"customer": "{participant.name!r}"}}, "customer: {participant.name} is not a field"),
-        ({"values": {"customer": "{title:>9}"}}, "is not a field"),
+        ({"values": {"customer": "{participant.name!r}"}}, "customer: {participant.name} takes no format"),
+        ({"values": {"customer": "{title:>9}"}}, "takes no format and no conversion"),
         ({"values": {"customer": "{}"}}, "is not a field"),
         ({"values": {"customer": "{title"}}, "customer: expected '}'"),
         ({"values": {"customer": "a}b"}}, "customer: Single '}'"),

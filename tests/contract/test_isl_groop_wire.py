@@ -20,7 +20,8 @@ def test_the_defaults_are_those_of_the_document() -> None:
     assert (names.login, names.get_info) == ("Login.login", "ISLGroop.Session.getInfo")
     assert settings(URL).encoding is None
     assert not settings(URL).send_start_time
-    assert plugin.capabilities is IslGroopConnector.capabilities
+    assert not IslGroopConnector.capabilities.personal_links
+    assert plugin.capabilities.personal_links, "with a join_url for each"
     assert (plugin.capabilities.marker, plugin.capabilities.update) == ("title", frozenset())
 
 

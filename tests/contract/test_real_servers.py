@@ -4,6 +4,7 @@
 the key of its table in the configuration. The session is made a week ahead, mails nobody, and is removed again.
 """
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ def from_environment(kind: str) -> dict[str, Any]:
         for name in plugin.settings.model_fields
         if prefix + name.upper() in os.environ
     }
-    return {"type": kind, **found} if "url" in found else {}
+    tables = {name: json.loads(text) for name, text in found.items() if text.startswith("{") and text.endswith("}")}
+    return {"type": kind, **found, **tables} if "url" in found else {}
 
 
 @pytest.fixture

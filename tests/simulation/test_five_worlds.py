@@ -19,6 +19,7 @@ from connectors.simulators.idiligo import IdiligoSimulator
 from connectors.simulators.isl_groop import IslGroopSimulator
 from connectors.simulators.livedigital import LivedigitalSimulator
 from connectors.simulators.openmeetings import OpenMeetingsSimulator
+from sync.effects import released as let_go
 from sync.ledger.records import GONE
 from tests.calendars import entries
 from tests.clock import START
@@ -95,7 +96,7 @@ async def test_each_vendor_converges_to_what_it_can_hold(name: str, seed: int, t
             seen = kind.present(world.sim)
             assert {ref: seen.get(ref) for ref in foreign} == foreign, "a foreign session was touched"
             assert world.sim.mails == []
-        await released(world)
+        await retried(world)
         await converges(world)
         ours = {ref: held for ref, held in kind.present(world.sim).items() if ref not in foreign}
         links = {link.session: link for link in (await world.links()).values() if link.has_session}
@@ -122,24 +123,21 @@ async def one_step(world: World, kind: Kind, dice: random.Random, step: int) -> 
     world.clock.advance(seconds=dice.choice([0, 10, 70, 400]))
 
 
-async def released(world: World) -> None:
+async def retried(world: World) -> None:
     """A person releases what is in doubt: `convener retry`."""
     world.sim.faults.clear()
 
     async def release(inside: Any) -> None:
-        from dataclasses import replace
-
-        from sync.effects import settled
-        from sync.ledger.records import LinkState
-
-        for link in await inside.ledger.links():
-            if link.state is LinkState.IN_DOUBT or any(p.personal_link == "" for p in link.invitees):
-                people = tuple(replace(p, personal_link=p.personal_link or None) for p in link.invitees)
-                state = LinkState.LIVE if link.session else LinkState.PENDING
-                free = replace(settled(link), state=state, invitees=people, lost=0)
-                await inside.ledger.save_link(free, world.clock.now())
+        links = await inside.ledger.links()
+        await inside.ledger.save_links(
+            [let_go(link) for link in links if link.in_doubt or refused(link)], world.clock.now()
+        )
 
     await world.open(release)
+
+
+def refused(link: Any) -> bool:
+    return any(person.personal_link == "" for person in link.invitees)
 
 
 def check_openmeetings(ours: dict[str, Any], links: dict[str | None, Any]) -> None:

@@ -72,13 +72,15 @@ class TestWhoIsDue:
         "values",
         [
             {"state": LinkState.CANCELLED},
-            {"state": LinkState.QUARANTINED},
-            {"state": LinkState.IN_DOUBT},
             {"state": LinkState.PENDING, "session": None},
         ],
     )
     def test_nobody_of_a_meeting_that_is_not_live(self, values: dict[str, Any]) -> None:
         assert due(meeting(), link_of(meeting(), **values)) == []
+
+    @pytest.mark.parametrize("state", [LinkState.QUARANTINED, LinkState.IN_DOUBT])
+    def test_everybody_of_a_meeting_that_is_set_aside_but_takes_place(self, state: LinkState) -> None:
+        assert due(meeting(), link_of(meeting(), state=state)) == [JON.email]
 
     @pytest.mark.parametrize(
         ("now", "wanted"), [(SOON + HOUR - SECOND, True), (SOON + HOUR, False), (SOON + 2 * HOUR, False)]

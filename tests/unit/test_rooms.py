@@ -14,7 +14,7 @@ from tests.unit.builders import HOUR, JON, MARA, NOW, ROUTE, SOON, key, meeting
 
 WEEK = timedelta(days=7)
 ROOM = key("w")
-SERIES = replace(ROUTE, series="room", vendor_host="rooms.example")
+SERIES = replace(ROUTE, series="room", vendor_hosts=frozenset({"rooms.example"}))
 FOREIGN = ("https://zoom.example/j/1",)
 
 

@@ -44,6 +44,9 @@ def test_a_meeting_without_an_organizer_is_not_some_organizers() -> None:
     assert select(route, [meeting(organizer="")], frozenset()).taken == {}
 
 
+OURS = {"vendor_hosts": frozenset({"vendor.example"})}
+
+
 @pytest.mark.parametrize(
     ("links", "options", "linked", "taken"),
     [
@@ -51,9 +54,14 @@ def test_a_meeting_without_an_organizer_is_not_some_organizers() -> None:
         (("https://zoom.example/j/1",), {}, False, False),
         (("https://zoom.example/j/1",), {"existing_link": "add"}, False, True),
         (("https://zoom.example/j/1",), {}, True, True),  # a session that is there is not given up
-        (("https://vendor.example/1",), {"vendor_host": "vendor.example"}, False, True),
-        (("https://vendor.example/1", "https://zoom.example/2"), {"vendor_host": "vendor.example"}, False, False),
-        (("https://VENDOR.example:8443/1",), {"vendor_host": "vendor.example"}, False, True),
+        (("https://vendor.example/1",), OURS, False, True),
+        (
+            ("https://vendor.example/1", "https://zoom.example/2"),
+            OURS,
+            False,
+            False,
+        ),
+        (("https://VENDOR.example:8443/1",), OURS, False, True),
         (("not a link",), {}, False, True),
     ],
 )
