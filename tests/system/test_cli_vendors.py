@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.simulators.faults import Fault
 from connectors.simulators.idiligo import IdiligoSimulator
 from connectors.simulators.isl_groop import IslGroopSimulator
 from connectors.simulators.livedigital import LivedigitalSimulator
@@ -129,3 +130,27 @@ def test_open_says_what_there_is_not(isl: World) -> None:
         done = convener(isl.folder, "open", KEY, *arguments)
         assert done.code == 2
         assert len(done.err.splitlines()) <= 3
+
+
+def test_adopting_the_session_that_it_has_settles_a_doubt_and_registers_nobody_again(isl: World) -> None:
+    isl.configure(route='invite = "email"')
+    isl.sim.faults.add(Fault("reset_after", resource="add_registered_user"))
+    assert convener(isl.folder, "reconcile").code == 4
+    (link,) = convener(isl.folder, "links", "--json").document["links"]
+    assert link["state"] == "in_doubt"
+    mails = len(isl.sim.mails)
+    assert convener(isl.folder, "adopt", KEY, link["session"]).code == 0
+    assert route(isl, "reconcile")["changes"] == []
+    assert len(isl.sim.mails) == mails == 2
+    (link,) = convener(isl.folder, "links", "--json").document["links"]
+    assert link["state"] == "live"
+
+
+def test_adopting_its_own_call_leaves_the_published_link_good(tmp_path: Path) -> None:
+    for world in world_of(tmp_path, IdiligoSimulator):
+        route(world, "reconcile")
+        (before,) = convener(world.folder, "links", "--json").document["links"]
+        assert convener(world.folder, "adopt", KEY, before["session"]).code == 0
+        (after,) = convener(world.folder, "links", "--json").document["links"]
+        assert after["join_url"] == before["join_url"]
+        assert route(world, "reconcile")["changes"] == []
