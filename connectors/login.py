@@ -70,7 +70,7 @@ class Login:
             self._given = self._used = begun
             return self.known
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: str | None) -> None:
         """Do not use this key again."""
         if self.known == key:
             self.known = None

@@ -34,7 +34,7 @@ from sync.model import (
     Window,
     content_digest,
 )
-from sync.ports import Connector, Listing
+from sync.ports import Connector, Listing, Unfindable
 
 HOST = "Host"
 HOST_LINK_LIFE = timedelta(hours=12)
@@ -136,17 +136,18 @@ class LivedigitalConnector(VendorConnector):
         except Gone:
             return None
 
-    async def find(self, marker: str) -> tuple[Session, ...]:
+    async def find(self, marker: str) -> tuple[Session, ...] | Unfindable:
         """All rooms with the marker. There is no search: all of the space are looked at.
 
-        Paging by offset skips rows when others are deleted meanwhile, so absence is concluded from two looks only.
+        Paging by offset skips rows when others are deleted meanwhile, so absence is concluded from two looks only; and
+        never from a list that cannot be read to its end, which finds but proves nothing.
         """
         for _ in range(2):
             found = await self._look()
-            if found.lacking:
-                raise Unreachable(found.lacking)
             if rooms := [room for room in found.rows.values() if self._marks.carries(room, marker)]:
                 return tuple(self._session(room, marker) for room in _oldest_first(rooms))
+            if found.lacking:
+                return Unfindable(found.lacking)
         return ()
 
     async def list(self, window: Window) -> Listing:

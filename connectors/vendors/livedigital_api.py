@@ -15,6 +15,7 @@ from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unrea
 PAGE = 100
 """Rows asked for at once, where a first answer does not hold all of them."""
 MAX_PAGES = 500
+SMALLEST_PAGE = 10
 
 _READ = {"Accept": "application/json"}
 _WRITE = {**_READ, "Content-Type": "application/json"}
@@ -84,7 +85,8 @@ class LivedigitalApi:
 
         How lists are paged is not documented; where a `total` is shown, it is believed. So the first request names no
         parameters (a strict server might refuse unknown ones), and only what that answer leaves open is asked for by
-        limit and offset, until the total is reached or a page is empty. A server that ignores these repeats itself.
+        limit and offset, until the total is reached or a page is empty. A server that ignores these repeats itself:
+        what it repeats without a total is all there is, unless so many rows may be the first page of more.
         """
         rows: dict[str, _AnyRow] = {}
         query: dict[str, str] = {}
@@ -105,7 +107,7 @@ class LivedigitalApi:
             if page.total is not None and len(rows) >= page.total:
                 return Found(rows, "")
             if not fresh:
-                if page.total is None and self._lists_are_whole:
+                if page.total is None and (self._lists_are_whole or not _may_be_a_page(len(rows))):
                     return Found(rows, "")
                 return self._cut(rows, name, "paging does not advance")
             query = {"limit": str(PAGE), "offset": str(len(rows))}
@@ -245,3 +247,8 @@ class LivedigitalApi:
             return parse(answer.body)
         except Unreadable as error:
             raise Unreachable(f"GET {self._where} {name}: unreadable answer ({error})") from None
+
+
+def _may_be_a_page(rows: int) -> bool:
+    """Whether a server may give so many rows at once when there are more: pages have round sizes."""
+    return rows >= SMALLEST_PAGE and rows % 5 == 0

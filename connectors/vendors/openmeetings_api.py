@@ -129,10 +129,12 @@ class OpenMeetingsApi:
             address = self._address(path, query, sid)
             return await self._wire.read(address, headers=_JSON, raw_status=True, raw_500=True)
 
-        for _ in range(READ_ATTEMPTS):
+        for attempt in range(READ_ATTEMPTS):
             answer = await self._with_session(what, send)
             if answer.status != 500 or rows.said(answer.body):
                 break
+            if attempt == 0:
+                self._login.forget(self._login.known)  # before 6.3.0 an ended session is a 500 without a word
         return self._readable(parse, answer, what)
 
     async def _open(self, path: str, parse: Callable[[bytes], _Read]) -> _Read:
@@ -196,6 +198,8 @@ class OpenMeetingsApi:
             raise Refused(f"{what}: answered 404: the server cannot read a value", 404)
         if answer.status == 500 and (result := rows.said(answer.body)):
             raise BrokenOff(f"{what}: answered 500 {rows.for_people(result.message)}".rstrip(), result)
+        if answer.status == 500:
+            self._login.forget(self._login.known)  # see `read`: the look that follows logs in anew
         raise_for_status(answer, write=True, what=what)
         try:
             return parse(answer.body)
