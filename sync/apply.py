@@ -121,7 +121,6 @@ class Applier:
                 change, Result.DEFERRED, "not-registered", "removed at the vendor; registered anew next pass"
             )
         payload = payload_of(change, action, link, self.capabilities, mail=self._mails)
-        payload["repeat"] = repeat
         intent = await self.ledger.open_intent(
             link,
             action,

@@ -150,7 +150,10 @@ class Settler:
             # Where nobody ever sees what nothing can find again, one repeat is better than asking a person.
             orphan_is_harmless = self._capabilities.marker == "none" and not self._capabilities.list
             lost = replace(link, lost=link.lost + 1)
-            return self._unfindable(lost, found, repeatable=orphan_is_harmless and not link.lost)
+            if orphan_is_harmless and not link.lost:
+                return Settled(Outcome.ABSENT, lost, found.why)
+            doubt = replace(lost, state=LinkState.IN_DOUBT, problem=f"its making has an unknown outcome: {found.why}")
+            return Settled(Outcome.IN_DOUBT, doubt, found.why)
         return Settled(Outcome.FOUND, found) if found else None
 
     async def _find_invitee(self, intent: Intent, link: Link) -> Settled | None:
@@ -203,12 +206,6 @@ class Settler:
 
     async def _invitees(self, intent: Intent) -> tuple[Invitee, ...] | Unfindable:
         return await self._gate.call(lambda: self._gate.connector.invitees(str(intent.session)))
-
-    def _unfindable(self, link: Link, answer: Unfindable, *, repeatable: bool) -> Settled:
-        if repeatable:
-            return Settled(Outcome.ABSENT, link, answer.why)
-        doubt = replace(link, state=LinkState.IN_DOUBT, problem=f"its making has an unknown outcome: {answer.why}")
-        return Settled(Outcome.IN_DOUBT, doubt, answer.why)
 
     async def _fresh(self, link: Link) -> Link:
         """The link as it is now: settling one intent may have changed what the next one builds on."""
