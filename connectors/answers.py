@@ -49,6 +49,12 @@ def place(url: str | httpx.URL) -> str:
     return f"{parsed.scheme}://{parsed.host}{port}"
 
 
+def reason(error: Exception) -> str:
+    """What a client library's error says, as long as there is no address in it; else its kind."""
+    text = str(error).split("\n", 1)[0]
+    return text[:120] if text and "://" not in text else type(error).__name__
+
+
 def decompress(raw: bytes, encoding: str, limit: int, *, whole: bool = True) -> bytes:
     """The body behind a Content-Encoding of gzip, deflate or identity (RFC 9110 section 8.4.1).
 
@@ -85,6 +91,11 @@ def decompress(raw: bytes, encoding: str, limit: int, *, whole: bool = True) -> 
         if not rest:
             break
     return bytes(out)
+
+
+def redirection(status: int, headers: httpx.Headers) -> str:
+    """Where the answer sends the client, "" when it does not."""
+    return str(headers.get("location", "")) if status in (301, 302, 303, 307, 308) else ""
 
 
 def raise_for_status(answer: Answer, *, write: bool, what: str) -> None:

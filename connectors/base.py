@@ -1,7 +1,7 @@
 """What the connectors have in common: a client made from their settings, and the answer to what a vendor lacks."""
 
 import ipaddress
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import httpx
 
@@ -20,7 +20,7 @@ from sync.model import (
     Session,
     Window,
 )
-from sync.ports import Listing, Unfindable
+from sync.ports import Download, Listing, Unfindable
 
 
 def wire_for(settings: VendorSettings, locked: bool, auth: tuple[str, str] | None = None) -> Wire:
@@ -96,7 +96,9 @@ class VendorConnector:
         """Nothing is left behind."""
         return ()
 
-    def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
+    def download(
+        self, artifact: Artifact, *, start: int = 0, validator: str = ""
+    ) -> AbstractAsyncContextManager[Download]:
         """Not offered."""
         raise self._lacking("offers no downloads")
 

@@ -1,21 +1,20 @@
-"""The one HTTP client of convener: every request to a vendor or a source goes through `Wire.read` or `Wire.write`.
+"""The one HTTP client of convener: every request to a vendor or a source goes through `Wire`.
 
 What it guarantees to those above:
 
 - a write is sent at most once, is never redirected, and fails with an error that says what is known of its effect;
 - a locked client (plan, check, --dry-run) cannot send a write at all;
 - time, size, redirects and request rate are bounded;
+- where an address from outside may lead is decided in `addresses.py`, and credentials never go there;
 - an answer is the whole body: a cut gzip stream is an error, however well its length fits;
 - messages name method and host only, because paths and queries may hold secrets.
 """
 
 import asyncio
-import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import certifi
@@ -28,8 +27,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from connectors.answers import Answer, BodyTooLarge, CutBody, decompress, place, raise_for_status
+from connectors.addresses import Target, approach
+from connectors.answers import Answer, BodyTooLarge, CutBody, decompress, place, raise_for_status, reason, redirection
+from connectors.clients import begun, new_client
+from connectors.downloads import from_byte, goes_on, receiving, unless
 from sync.errors import UnknownOutcome, Unreachable, WritesLocked
+from sync.ports import Download
 
 MAX_REDIRECTS = 5
 READ_ATTEMPTS = 3
@@ -38,7 +41,16 @@ MAX_DOWNLOAD = 8 * 1024**3
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
-_HARMLESS = ("accept", "content-type", "depth", "if-modified-since", "if-none-match", "range")
+_HARMLESS = (
+    "accept",
+    "accept-encoding",
+    "content-type",
+    "depth",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "range",
+)
 """The headers that a redirect may carry to another origin; credentials may be in any other."""
 
 
@@ -67,32 +79,24 @@ class Wire:
         self._locked = locked
         self._allow_private = allow_private
         self._auth = httpx.BasicAuth(*auth) if auth else None
+        self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
         self._interval = 1 / rate if rate else 0.0
         self._next_send = 0.0
-        self._limits = httpx.Limits(max_connections=concurrency, keepalive_expiry=2.0)
-        self._opened: httpx.AsyncClient | None = None
+        self._opened: dict[bool, httpx.AsyncClient] = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._opened is not None:
-            await self._opened.aclose()
-            self._opened = None
+        while self._opened:
+            _, client = self._opened.popitem()
+            await client.aclose()
 
-    @property
-    def _client(self) -> httpx.AsyncClient:
-        """Made at the first request: a quiet pass needs none."""
-        if self._opened is None:
-            self._opened = httpx.AsyncClient(
-                timeout=httpx.Timeout(self._timeout, connect=min(self._timeout, 10.0)),
-                limits=self._limits,
-                verify=trusted(),
-                follow_redirects=False,
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                trust_env=False,
-                headers={"User-Agent": "convener", "Accept-Encoding": "gzip"},
-            )
-        return self._opened
+    def _client(self, *, strangers: bool) -> httpx.AsyncClient:
+        """Made at the first request: a quiet pass needs none. The one for `strangers` is told IP addresses, under which
+        a connection could be mistaken for that to another name: so it keeps none."""
+        if strangers not in self._opened:
+            self._opened[strangers] = new_client(self._timeout, self._concurrency, trusted(), keeps=not strangers)
+        return self._opened[strangers]
 
     async def read(
         self,
@@ -110,7 +114,8 @@ class Wire:
         With `redirects`, up to five are followed: never from https to http, and to another host only when
         it is public (or `allow_private`) and without our credentials. With `raw_status` every status is
         below 500 is returned as it is, with `raw_500` that one too, for servers that put their answers there;
-        otherwise anything but 2xx raises. Raises Unreachable, CredentialsRefused, RateLimited, Gone, Refused.
+        otherwise anything but 2xx raises. Raises Unreachable, CredentialsRefused, RateLimited, Gone, Refused (also
+        for a redirect to where it must not go).
         """
         retrying = AsyncRetrying(
             stop=stop_after_attempt(READ_ATTEMPTS) | stop_after_delay(self._timeout),
@@ -144,106 +149,145 @@ class Wire:
         """
         if self._locked:
             raise WritesLocked(f"{method} {place(url)}: this is a read-only run")
-        answer = await self._send(method, httpx.URL(url), headers or {}, content, write=True, auth=True)
+        answer = await self._send(method, Target(httpx.URL(url)), headers or {}, content, write=True)
         if not raw_status:
             raise_for_status(answer, write=True, what=f"{method} {place(url)}")
         return answer
 
+    @asynccontextmanager
     async def stream(
-        self, url: str, *, home: str, headers: dict[str, str] | None = None, most: int = MAX_DOWNLOAD
-    ) -> AsyncIterator[bytes]:
-        """The body of a GET in chunks, for what is too large to be held; not retried, `most` bytes long at most.
+        self,
+        url: str,
+        *,
+        home: str | None,
+        headers: dict[str, str] | None = None,
+        start: int = 0,
+        validator: str = "",
+        most: int = MAX_DOWNLOAD,
+    ) -> AsyncIterator[Download]:
+        """A GET for what is too large to be held; not retried, the whole is `most` bytes long at most.
 
-        `url` may come from outside: unless it is on the host of `home` (the vendor's own address) it must be public,
-        and neither it nor a host that it is redirected to gets our credentials. The time-out is that of one chunk.
-        Raises what `read` raises; an end without an error is the end that the server declared.
+        With `start` and a `validator` only the rest is asked for; what comes from the beginning has start 0: the whole,
+        because it is another version or the server knows no parts.
+
+        `url` may come from outside: unless it is on the host of `home` (the vendor's own address, None when there is
+        none) it must be public, and neither it nor a host that it is redirected to gets our credentials. The time-out
+        is for the answer's beginning and for each chunk; a download that drips is given up (`downloads.SLOWEST`).
+        Raises what `read` raises, also while it is read; an end without an error is the end that the server declared.
         """
-        first = httpx.URL(home)
-        here = await self._redirect_target(first, first, url)
+        rest = from_byte(start, validator)
+        for part in (rest, {}) if rest else ({},):
+            async with self._answering(url, home, {**(headers or {}), **part}) as (response, here):
+                if part and not goes_on(response, start):
+                    continue
+                what = f"GET {place(here)}"
+                async with receiving(response, what=what, url=here, start=start if part else 0, most=most) as download:
+                    yield download
+                return
+
+    @asynccontextmanager
+    async def stream_if_changed(
+        self,
+        url: str,
+        *,
+        home: str | None,
+        known: str,
+        headers: dict[str, str] | None = None,
+        most: int = MAX_DOWNLOAD,
+    ) -> AsyncIterator[Download | None]:
+        """Like `stream`, from the beginning; None when it is still what `known`, the validator of an earlier download
+        ("" for none), stands for (304)."""
+        condition = unless(known)
+        async with self._answering(url, home, {**(headers or {}), **condition}) as (response, here):
+            if condition and response.status_code == 304:
+                yield None
+                return
+            async with receiving(response, what=f"GET {place(here)}", url=here, start=0, most=most) as download:
+                yield download
+
+    @asynccontextmanager
+    async def _answering(
+        self, url: str, home: str | None, headers: dict[str, str]
+    ) -> AsyncIterator[tuple[httpx.Response, httpx.URL]]:
+        """An answer whose body is still to be read, after the redirects, and where it comes from."""
+        first = httpx.URL(home) if home else None
+        headers = {**headers, "Accept-Encoding": "identity"}
+        target = await self._next(url, home=first, here=first)
         async with self._slots:
             for _ in range(MAX_REDIRECTS + 1):
-                ours = _same_origin(first, here)
-                sent = {**(headers or {}), "Accept-Encoding": "identity"}
-                if not ours:
-                    sent = {
-                        name: text for name, text in sent.items() if name.lower() in (*_HARMLESS, "accept-encoding")
-                    }
                 await self._pace()
-                request = self._client.build_request("GET", here, headers=sent)
-                what = f"GET {place(here)}"
                 try:
-                    response = await self._client.send(
-                        request, stream=True, auth=self._auth if ours else httpx.USE_CLIENT_DEFAULT
-                    )
-                    location = response.headers.get("location")
-                    if response.status_code in (301, 302, 303, 307, 308) and location:
-                        await response.aclose()
-                        here = await self._redirect_target(first, here, location)
-                        continue
-                    async for chunk in _checked(response, what, here, most):
-                        yield chunk
-                except httpx.HTTPError as error:
-                    raise Unreachable(f"{what}: the download broke ({_reason(error)})") from error
-                return
-        raise Unreachable(f"{place(url)}: more than {MAX_REDIRECTS} redirects")
+                    async with asyncio.timeout(self._timeout):
+                        response = await self._opening("GET", target, headers)
+                except (TimeoutError, httpx.HTTPError) as error:
+                    why = reason(error) if isinstance(error, httpx.HTTPError) else f"none within {self._timeout:g} s"
+                    raise Unreachable(f"GET {place(target.url)}: no answer ({why})") from error
+                async with aclosing(response):
+                    location = redirection(response.status_code, response.headers)
+                    if not location:
+                        yield response, target.url
+                        return
+                target = await self._next(location, home=first, here=target.url)
+        raise Unreachable(f"GET {place(target.url)}: more than {MAX_REDIRECTS} redirects")
 
     async def _follow(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None, *, redirects: bool
     ) -> Answer:
         try:
-            first = here = httpx.URL(url)
+            first = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise Unreachable("the address is not a valid URL") from error
+        target = Target(first)
         for _ in range(MAX_REDIRECTS + 1):
-            ours = _same_origin(first, here)
-            sent = headers if ours else {name: text for name, text in headers.items() if name.lower() in _HARMLESS}
-            answer = await self._send(method, here, sent, content, write=False, auth=ours)
-            location = answer.headers.get("location")
-            if not (redirects and answer.status in (301, 302, 303, 307, 308) and location):
+            answer = await self._send(method, target, headers, content, write=False)
+            location = redirection(answer.status, answer.headers)
+            if not (redirects and location):
                 return answer
-            here = await self._redirect_target(first, here, location)
+            target = await self._next(location, home=first, here=target.url)
         raise Unreachable(f"{place(url)}: more than {MAX_REDIRECTS} redirects")
 
-    async def _redirect_target(self, first: httpx.URL, here: httpx.URL, location: str) -> httpx.URL:
-        try:
-            target = here.join(location)
-        except httpx.InvalidURL as error:
-            raise Unreachable(f"{place(here)}: redirect to an invalid address") from error
-        if target.scheme not in ("http", "https") or (here.scheme == "https" and target.scheme != "https"):
-            raise Unreachable(f"{place(here)}: redirect away from {here.scheme} refused")
-        if target.host != first.host and not self._allow_private and not await is_public(target):
-            raise Unreachable(f"{place(here)}: redirect to a private address refused (see allow_private)")
-        return target.copy_with(fragment=None)
+    async def _next(self, location: str, *, home: httpx.URL | None, here: httpx.URL | None) -> Target:
+        return await approach(location, home=home, here=here, allow_private=self._allow_private)
+
+    async def _opening(
+        self, method: str, target: Target, headers: dict[str, str], content: bytes | None = None
+    ) -> httpx.Response:
+        """The beginning of the answer; only a target of ours gets headers that may hold credentials."""
+        if not target.ours:
+            headers = {name: text for name, text in headers.items() if name.lower() in _HARMLESS}
+        client = self._client(strangers=bool(target.checked))
+
+        async def through(url: httpx.URL, named: dict[str, str], extensions: dict[str, Any]) -> httpx.Response:
+            sent = {**headers, **named}
+            request = client.build_request(method, url, headers=sent, content=content, extensions=extensions)
+            return await begun(client, request, self._auth if target.ours else None)
+
+        *others, last = target.doors()
+        for door in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await through(*door)
+        return await through(*last)
 
     async def _send(
-        self,
-        method: str,
-        url: httpx.URL,
-        headers: dict[str, str],
-        content: bytes | None,
-        *,
-        write: bool,
-        auth: bool,
+        self, method: str, target: Target, headers: dict[str, str], content: bytes | None, *, write: bool
     ) -> Answer:
+        url = target.url
         what = f"{method} {place(url)}"
         async with self._slots:
             await self._pace()
-            request = self._client.build_request(method, url, headers=headers, content=content)
             raw = bytearray()
             response: httpx.Response | None = None
             try:
                 async with asyncio.timeout(self._timeout):
-                    response = await self._client.send(
-                        request, stream=True, auth=self._auth if auth else httpx.USE_CLIENT_DEFAULT
-                    )
+                    response = await self._opening(method, target, headers, content)
                     await self._receive(response, raw)
             except _NEVER_SENT as error:
-                raise Unreachable(f"{what}: no connection ({_reason(error)})") from error
+                raise Unreachable(f"{what}: no connection ({reason(error)})") from error
             except BodyTooLarge as error:
                 raise (UnknownOutcome if write else BodyTooLarge)(f"{what}: {error}") from error
             except (TimeoutError, httpx.HTTPError) as error:
                 slow = isinstance(error, (TimeoutError, httpx.TimeoutException))
-                why = f"no answer within {self._timeout:g} s" if slow else f"the connection broke ({_reason(error)})"
+                why = f"no answer within {self._timeout:g} s" if slow else f"the connection broke ({reason(error)})"
                 if write:
                     raise UnknownOutcome(f"{what}: {why}") from error
                 if response is None or not raw:
@@ -288,41 +332,5 @@ class Wire:
             await asyncio.sleep(mine - now)
 
 
-async def _checked(response: httpx.Response, what: str, url: httpx.URL, most: int) -> AsyncIterator[bytes]:
-    """The body's chunks, when the status is a good one and as long as they are not too many."""
-    try:
-        raise_for_status(Answer(response.status_code, response.headers, b"", url), write=False, what=what)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise Unreachable(f"{what}: the download is compressed, which was not asked for")
-        received = 0
-        async for chunk in response.aiter_raw():
-            received += len(chunk)
-            if received > most:
-                raise BodyTooLarge(f"{what}: the download is larger than {most} bytes")
-            yield chunk
-    finally:
-        await response.aclose()
-
-
-async def is_public(url: httpx.URL) -> bool:
-    """Whether every address that the host's name resolves to is a public one."""
-    try:
-        found: list[Any] = await asyncio.get_running_loop().getaddrinfo(
-            url.host, url.port or 443, type=socket.SOCK_STREAM
-        )
-    except OSError as error:
-        raise Unreachable(f"{place(url)}: the name does not resolve") from error
-    return bool(found) and all(ipaddress.ip_address(entry[4][0]).is_global for entry in found)
-
-
 def _worth_another_try(error: BaseException) -> bool:
     return isinstance(error, Unreachable) and not isinstance(error, BodyTooLarge)
-
-
-def _same_origin(a: httpx.URL, b: httpx.URL) -> bool:
-    return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port)
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).split("\n", 1)[0]
-    return text[:120] if text and "://" not in text else type(error).__name__

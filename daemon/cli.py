@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from daemon.commands import look, mend, passes, start
+from daemon.commands.artifacts import artifacts
 from daemon.commands.open import open_link
 from daemon.commands.vendors import vendors
 from daemon.console import say_error
@@ -31,6 +32,7 @@ for _command in (
     look.explain,
     look.links,
     open_link,
+    artifacts,
     mend.retry,
     mend.adopt,
     mend.forget,

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -19,14 +19,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sync.errors import LedgerError
+from sync.errors import LedgerError, LockTaken
 from sync.ledger.engine import make_engine
 from sync.ledger.store import Ledger
+from sync.ledger.vault import Vault
 
 LOCK_PATIENCE = 30.0
 """Seconds that a command waits for another convener process to finish its pass."""
 
 _LOCK_NUMBER = 0x636F6E76  # "conv": PostgreSQL's advisory lock of this application
+_HARVEST_LOCK_NUMBER = 0x68617276  # "harv"
 
 
 @asynccontextmanager
@@ -45,8 +47,9 @@ async def open_engine(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @asynccontextmanager
-async def open_ledger(url: str) -> AsyncIterator[Ledger]:
-    """The ledger behind `url`; SQLite is made and migrated on first use. Raises LedgerError."""
+async def open_ledger(url: str, keys: Sequence[str] = ()) -> AsyncIterator[Ledger]:
+    """The ledger behind `url`, its personal links sealed with `keys`; SQLite is made and migrated on first use. Raises
+    LedgerError."""
     async with open_engine(url) as engine:
         here, newest = await revisions(engine)
         if here != newest:
@@ -56,7 +59,7 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
     # A new engine, so that an error of those who use the ledger is not taken for one of opening it.
     engine = make_engine(url)
     try:
-        yield Ledger(engine)
+        yield Ledger(engine, Vault(keys))
     finally:
         await engine.dispose()
 
@@ -94,23 +97,26 @@ async def upgrade(engine: AsyncEngine) -> None:
 
 
 @asynccontextmanager
-async def pass_lock(url: str) -> AsyncIterator[None]:
-    """One pass at a time on one database. The lock dies with its process. Raises LedgerError after LOCK_PATIENCE."""
+async def pass_lock(url: str, *, harvest: bool = False, patience: float = LOCK_PATIENCE) -> AsyncIterator[None]:
+    """One pass at a time on one database; `harvest`: the lock of its own under which artifacts are fetched, beside the
+    passes. It dies with its process. Raises LedgerError when another process has it for `patience` seconds
+    (LockTaken)."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        async with _file_lock(Path(f"{parsed.database}.lock")):
+        async with _file_lock(Path(f"{parsed.database}{'.harvest' if harvest else ''}.lock"), patience):
             yield
         return
+    number = _HARVEST_LOCK_NUMBER if harvest else _LOCK_NUMBER
     engine = make_engine(url)
     try:
         async with AsyncExitStack() as held:
             try:
                 connection = await held.enter_async_context(engine.connect())
-                async with asyncio.timeout(LOCK_PATIENCE):
-                    await connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _LOCK_NUMBER})
+                async with asyncio.timeout(max(patience, 1.0)):
+                    await connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
                     await connection.commit()
             except TimeoutError as error:
-                raise LedgerError("another convener process is working on this database") from error
+                raise LockTaken("another convener process is working on this database") from error
             except (SQLAlchemyError, OSError) as error:
                 raise LedgerError(f"the database cannot be used: {_reason(error)}") from error
             yield  # outside of the patience: a pass takes as long as it takes
@@ -119,7 +125,7 @@ async def pass_lock(url: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _file_lock(path: Path) -> AsyncIterator[None]:
+async def _file_lock(path: Path, patience: float) -> AsyncIterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -131,8 +137,8 @@ async def _file_lock(path: Path) -> AsyncIterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if waited >= LOCK_PATIENCE:
-                    raise LedgerError("another convener process is working on this database") from None
+                if waited >= patience:
+                    raise LockTaken("another convener process is working on this database") from None
                 waited += 0.1
                 await asyncio.sleep(0.1)
         yield

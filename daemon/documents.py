@@ -6,7 +6,7 @@ from typing import Any
 
 from sync.change import Change
 from sync.degrade import instant_text
-from sync.ledger.records import Link
+from sync.ledger.records import Link, Registered
 from sync.model import recurrence_text
 from sync.report import Exit, RouteReport
 
@@ -16,9 +16,13 @@ def passes_document(reports: Iterable[RouteReport], code: Exit) -> dict[str, Any
     return {"routes": [_route(report) for report in reports], "exit": int(code)}
 
 
-def links_document(links: Iterable[Link], now: datetime) -> dict[str, Any]:
-    """What `links` prints."""
-    return {"links": [link_row(link, now) for link in links]}
+def links_document(links: Iterable[Link], now: datetime, *, personal: bool = False) -> dict[str, Any]:
+    """What `links` prints; with the participants' own ways in, which are secrets, when `personal`."""
+    rows = []
+    for link in links:
+        people = {"participants": [_person_row(person) for person in link.invitees]} if personal else {}
+        rows.append(link_row(link, now) | people)
+    return {"links": rows}
 
 
 def link_row(link: Link, now: datetime) -> dict[str, Any]:
@@ -35,6 +39,15 @@ def link_row(link: Link, now: datetime) -> dict[str, Any]:
         "start": instant_text(link.start),
         "end": instant_text(link.end),
         "join_url": link.join_url or None,
+    }
+
+
+def _person_row(person: Registered) -> dict[str, str | None]:
+    return {
+        "email": person.email,
+        "role": person.role.value,
+        "personal_link": person.personal_link or None,
+        "expires": instant_text(person.link_expires) if person.personal_link and person.link_expires else None,
     }
 
 

@@ -2,8 +2,8 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sync.change import Action, Change, LinkEffect, Result
-from sync.ledger.records import Link
+from sync.ledger.records import Link, Registered
 from sync.model import Finding
 from sync.report import RouteReport
 
@@ -44,6 +44,17 @@ _OF_THE_STEP = {
     "personal-link-stays",
 }  # fmt: skip
 """Findings that explain one step are shown on it; the others are gathered below."""
+
+
+_FOLLOWED = (
+    ("document.pushed", "document handed over", "documents handed over"),
+    ("document.failed", "document not to be had", "documents not to be had"),
+    ("artifact.stored", "artifact stored", "artifacts stored"),
+    ("artifact.failed", "artifact not fetched", "artifacts not fetched"),
+    ("artifact.given_up", "artifact given up", "artifacts given up"),
+    ("mail.sent", "mail sent", "mails sent"),
+)
+"""What a pass did beside its plan: log line, and words for one and for several."""
 
 
 def printable(text: str) -> str:
@@ -175,6 +186,9 @@ def _summary(report: RouteReport) -> str:
     parts += [f"{counts[n]} {n}" for n in ("deferred", "quarantined") if counts[n]]
     if not parts:
         parts = ["nothing to do"]
+    for event, one, several in _FOLLOWED:
+        if number := report.followed.get(event, 0):
+            parts.append(f"{number} {several if number > 1 else one}")
     head = {"plan": "Plan", "dry-run": "Dry run, nothing written", "apply": "Done"}[report.mode]
     return f"{head}: {', '.join(parts)}; {counts['noop']} unchanged."
 
@@ -185,9 +199,38 @@ def show_links(console: Console, links: Iterable[Link], now: datetime) -> None:
     for column in ("start", "title", "state", "route", "join link"):
         table.add_column(column, overflow="fold")
     for link in links:
-        cells = (when(link.start), link.title, link.shown_state(now), link.route, link.join_url or "")
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(link, now)))
     console.print(table if table.row_count else Text("No meetings yet."))
+
+
+def show_personal_links(
+    console: Console, links: Sequence[Link], now: datetime, lives: Mapping[str, timedelta | None]
+) -> None:
+    """Each meeting in one line, and below it each participant's own way in, whole so that it can be copied.
+
+    `lives` holds, by the name of the vendor, the longest life of the links that it makes on request.
+    """
+    for link in links:
+        console.print(Text(printable("  ".join(filter(None, _cells(link, now)))), style="bold"), soft_wrap=True)
+        for person in link.invitees:
+            text = f"  {person.role.value}  {person.email}  {_way_in(person, link, now, lives.get(link.vendor))}"
+            console.print(Text(printable(text)), soft_wrap=True)
+    if not links:
+        console.print(Text("No meetings yet."))
+
+
+def _cells(link: Link, now: datetime) -> tuple[str, ...]:
+    return (when(link.start), link.title, link.shown_state(now), link.route, link.join_url or "")
+
+
+def _way_in(person: Registered, link: Link, now: datetime, life: timedelta | None) -> str:
+    if person.personal_link:
+        return person.personal_link + (f"  until {when(person.link_expires)}" if person.link_expires else "")
+    if person.personal_link == "":
+        return "refused by the vendor"
+    if life is not None and link.has_session and link.start - life > now:
+        return f"not yet: made from {when(link.start - life)} on"
+    return "none"
 
 
 def show_findings(console: Console, findings: Iterable[Finding]) -> None:

@@ -4,37 +4,38 @@
 """
 
 import difflib
-import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_origin
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ByteSize, Field, SecretStr, ValidationError, field_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from connectors.feed import feed_path
+from connectors.mail import MailSettings
 from connectors.settings import Duration, StrictSettings, VendorPlugin, VendorSettings
 from connectors.sources.ical import IcalSettings
+from daemon.keys import checked_key
+from daemon.layers import first_problem, merged
 from sync.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 
-ENV_PREFIX = "CONVENER_"
 PLACES = ("convener.toml", "/etc/convener/convener.toml")
+
+
+class TopSettings(StrictSettings):
+    """The keys about the archive, which stand outside of any table. `archive_max_size` is in bytes."""
+
+    archive: str = Field(min_length=1)
+    archive_max_age: Duration | None = None
+    archive_max_size: ByteSize | None = None
 
 
 class DaemonSettings(StrictSettings):
@@ -59,6 +60,13 @@ class PublishSettings(StrictSettings):
     feed: str | None = None
     write_back: bool = False
 
+    @field_validator("feed")
+    @classmethod
+    def _plain_name(cls, value: str | None) -> str | None:
+        if value is not None:
+            feed_path(Path(), value)
+        return value
+
 
 class RouteSettings(StrictSettings):
     """A `[routes.<name>]` table."""
@@ -82,37 +90,40 @@ class RouteSettings(StrictSettings):
     publish: PublishSettings = PublishSettings()
 
 
-class _Layers(BaseSettings):
-    """The raw configuration, merged from its three layers; tables are checked afterwards, each by its own model."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
-    )
-
-    database: str = "sqlite:///convener.db"
-    archive: str = "archive"
-    daemon: dict[str, Any] = {}
-    sources: dict[str, Any] = {}
-    vendors: dict[str, Any] = {}
-    routes: dict[str, Any] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The validated configuration. `path` is the file, to whose folder relative paths belong."""
 
     path: Path
     database: SecretStr
-    archive: Path
+    archive: str
+    archive_max_age: timedelta | None
+    archive_max_size: int | None
     daemon: DaemonSettings
     sources: Mapping[str, IcalSettings]
     vendors: Mapping[str, VendorSettings]
     routes: Mapping[str, RouteSettings]
+    mail: MailSettings | None = None
+    secret_key: SecretStr | None = None
 
     @property
     def folder(self) -> Path:
         """The folder that relative paths belong to."""
         return self.path.parent
+
+    @property
+    def state(self) -> Path:
+        """Where what a remote archive needs locally is kept: the StateDirectory of systemd, else `folder`."""
+        given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+        return Path(given) if given else self.folder
+
+    @property
+    def feeds(self) -> Mapping[str, Path]:
+        """The files of the published feeds, by route: in the folder `feeds` beside the archive."""
+        local = "://" not in self.archive or self.archive.lower().startswith("file://")
+        beside = (self.folder / self.archive.removeprefix("file://")).parent if local else self.state
+        named = {name: route.publish.feed for name, route in self.routes.items()}
+        return {name: feed_path(beside / "feeds", feed) for name, feed in named.items() if feed}
 
     def database_url(self) -> str:
         """The database's URL with an SQLite path made absolute. Holds a password: never show it."""
@@ -139,7 +150,7 @@ def find_file(given: str | None) -> Path:
 
 def load(path: Path) -> Settings:
     """The configuration behind `path`. Raises ConfigurationError."""
-    raw = _merged(path)
+    raw = merged(path)
     shown = path.name
     if not _is_database_url(raw["database"]):
         raise ConfigurationError(f"{shown}: database: not a database URL (sqlite:///file or postgresql://…)")
@@ -149,14 +160,21 @@ def load(path: Path) -> Settings:
     for name, route in routes.items():
         _known(shown, f"routes.{name}", "source", route.source, sources)
         _known(shown, f"routes.{name}", "vendor", route.vendor, vendors)
+        _publishable(shown, name, routes, sources[route.source].type)
+    given = {key: raw[key] for key in TopSettings.model_fields if raw[key] is not None}
+    top = _table(shown, "", TopSettings, given)
     return Settings(
         path=path,
         database=SecretStr(raw["database"]),
-        archive=path.parent / raw["archive"],
+        archive=top.archive,
+        archive_max_age=top.archive_max_age,
+        archive_max_size=top.archive_max_size,
         daemon=_table(shown, "daemon", DaemonSettings, raw["daemon"]),
         sources=sources,
         vendors=vendors,
         routes=routes,
+        mail=_table(shown, "mail", MailSettings, raw["mail"]) if raw["mail"] else None,
+        secret_key=checked_key(shown, raw["secret_key"]),
     )
 
 
@@ -178,95 +196,6 @@ def vendor_plugin(kind: str) -> VendorPlugin | None:
         plugin: VendorPlugin = point.load()
         return plugin
     return None
-
-
-def _merged(path: Path) -> dict[str, Any]:
-    """The three layers on top of each other."""
-
-    class Layered(_Layers):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            toml = TomlConfigSettingsSource(settings_cls, path)
-            for key in toml.toml_data:
-                if key not in _Layers.model_fields:
-                    raise ConfigurationError(_unknown_key(path.name, "", key, _Layers.model_fields))
-            credentials = _Credentials(settings_cls, os.environ.get("CREDENTIALS_DIRECTORY"))
-            above = (_Environment(settings_cls), credentials)
-            return *(_as_spelled(layer, toml.toml_data) for layer in above), toml
-
-    try:
-        return Layered().model_dump()
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path.name}: not valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigurationError(f"{path.name}: cannot be read: {reason}") from error
-    except ValidationError as error:
-        raise ConfigurationError(_first_problem(path.name, "", _Layers, error)) from error
-
-
-class _Environment(EnvSettingsSource):
-    """Variables: JSON only where it is a table or a list, so that a password of digits stays one."""
-
-    def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
-        """Never raises: what is wrong is told by the table's own model."""
-        with suppress(ValueError):
-            decoded = json.loads(value)
-            if isinstance(decoded, (dict, list)):
-                return decoded
-        return value
-
-
-def _as_spelled(layer: PydanticBaseSettingsSource, file: Mapping[str, Any]) -> Any:
-    """The layer's values under the names that the file uses: variables and credentials know no capitals."""
-
-    def values() -> dict[str, Any]:
-        found = layer()
-        for first, table in found.items():
-            if isinstance(table, dict) and isinstance(file.get(first), dict):
-                spelled = {name.lower(): name for name in file[first]}
-                found[first] = {spelled.get(name.lower(), name): value for name, value in table.items()}
-        return found
-
-    return values
-
-
-class _Credentials(PydanticBaseSettingsSource):
-    """systemd credentials: a file `vendors__main__password` is the key `password` of `[vendors.main]`."""
-
-    def __init__(self, settings_cls: type[BaseSettings], folder: str | None) -> None:
-        super().__init__(settings_cls)
-        self._folder = Path(folder) if folder else None
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: `__call__` reads all at once."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """All credentials whose name starts with one of our tables or keys; others are not ours."""
-        merged: dict[str, Any] = {}
-        for file in sorted(self._folder.iterdir()) if self._folder and self._folder.is_dir() else ():
-            first, *rest = file.name.lower().split("__")
-            if first not in _Layers.model_fields:
-                continue
-            table = merged
-            for part in [first, *rest][:-1]:
-                table = table.setdefault(part, {})
-                if not isinstance(table, dict):
-                    raise ConfigurationError(f"credential {file.name}: another one is given in place of its table")
-            try:
-                table[[first, *rest][-1]] = file.read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-                raise ConfigurationError(f"credential {file.name}: cannot be read: {reason}") from error
-        return merged
 
 
 def _source_model(file: str, name: str, table: Any) -> type[IcalSettings]:
@@ -301,46 +230,22 @@ def _known(file: str, table: str, key: str, name: str, tables: Mapping[str, Any]
         raise ConfigurationError(f'{file}: [{table}] {key}: "{name}" is not defined{hint}')
 
 
+def _publishable(file: str, name: str, routes: Mapping[str, RouteSettings], source: str) -> None:
+    """What a route publishes has a place of its own, and goes back only to a source that can be written."""
+    publish = routes[name].publish
+    if publish.write_back:
+        raise ConfigurationError(
+            f'{file}: [routes.{name}.publish] write_back: a source of type "{source}" cannot be written; publish a feed'
+        )
+    for other, route in routes.items():
+        if publish.feed and other != name and route.publish.feed == publish.feed:
+            raise ConfigurationError(f'{file}: [routes.{name}.publish] feed: route "{other}" has "{publish.feed}", too')
+
+
 def _table(file: str, name: str, model: type[M], table: Any) -> M:
     if not isinstance(table, dict):
         raise ConfigurationError(f"{file}: [{name}]: must be a table")
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise ConfigurationError(_first_problem(file, name, model, error)) from error
-
-
-_PLAIN = {"missing": "missing", "model_type": "must be a table", "dict_type": "must be a table"}
-
-
-def _first_problem(file: str, table: str, model: type[BaseModel], error: ValidationError) -> str:
-    """The first error as one line; unknown keys first, because a missing key is often a misspelt one."""
-    problems = sorted(
-        error.errors(include_url=False, include_input=False), key=lambda e: e["type"] != "extra_forbidden"
-    )
-    problem = problems[0]
-    *outer, key = [str(part) for part in problem["loc"]] or [""]
-    inner: Any = model
-    for part in outer:
-        field = inner.model_fields.get(part) if isinstance(inner, type) and issubclass(inner, BaseModel) else None
-        inner = field.annotation if field else None
-        if inner is None:
-            break
-        has_keys = isinstance(inner, type) and issubclass(inner, BaseModel)
-        table = f"{table}.{part}" if has_keys or get_origin(inner) is dict else table
-    if problem["type"] == "extra_forbidden":
-        return _unknown_key(file, table, key, getattr(inner, "model_fields", {}))
-    if key.isdigit() and outer:
-        key = outer[-1]
-    message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-    if problem.get("ctx", {}).get("min_length") == 1:
-        message = "must not be empty"
-    where = f"[{table}] " if table else ""
-    # A rule about several keys names them in its message.
-    return f"{file}: {where}{f'{key}: ' if key else ''}{message[:1].lower() + message[1:]}"
-
-
-def _unknown_key(file: str, table: str, key: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key, list(known), 1, 0.5)
-    hint = f', did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(known))}"
-    return f"{file}: {f'[{table}] ' if table else ''}{key}: unknown key{hint}"
+        raise ConfigurationError(first_problem(file, name, model, error)) from error

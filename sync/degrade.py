@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sync.model import Capabilities, Finding, Meeting, Participant, Role, content_digest
+from sync.model import Capabilities, Document, Finding, Meeting, Participant, Role, content_digest
 from sync.route import Route
 
 ASSUMED_LENGTH = timedelta(minutes=30)
@@ -32,12 +32,13 @@ def degrade(meeting: Meeting, capabilities: Capabilities, route: Route) -> Meeti
     start, end = _times(meeting, capabilities, findings)
     participants = _participants(meeting, capabilities, route, findings)
     _say_what_is_lost(meeting, capabilities, findings)
+    documents = _documents(meeting, capabilities, findings)
     if route.series == "room" and capabilities.session != "room" and meeting.key.recurrence_id is not None:
         findings.append(
             Finding("series-unsupported", f"{capabilities.name} has no rooms: each occurrence gets its own session")
         )
     if participants and route.invite == "email":
-        _say_who_mails(capabilities, findings)
+        _say_who_mails(capabilities, route, findings)
     return replace(
         meeting,
         title=title,
@@ -46,6 +47,7 @@ def degrade(meeting: Meeting, capabilities: Capabilities, route: Route) -> Meeti
         participants=participants,
         organizer_name=next((p.name for p in meeting.participants if p.email == meeting.organizer), ""),
         findings=tuple(findings),
+        documents=documents,
     )
 
 
@@ -95,8 +97,28 @@ def _say_what_is_lost(meeting: Meeting, capabilities: Capabilities, findings: li
         findings.append(Finding("field-unsupported", f"{capabilities.name} stores no {names}: {consequence}"))
 
 
-def _say_who_mails(capabilities: Capabilities, findings: list[Finding]) -> None:
-    if not capabilities.vendor_mail:
+def _documents(meeting: Meeting, capabilities: Capabilities, findings: list[Finding]) -> tuple[Document, ...]:
+    """Those that the vendor takes."""
+    if not meeting.documents:
+        return ()
+    taken = meeting.documents if capabilities.documents_push else ()
+    if capabilities.documents_by_url:
+        taken = tuple(document for document in taken if document.url)
+    if left := len(meeting.documents) - len(taken):
+        lacking = " without an address" if capabilities.documents_push else ""
+        what = f"{left} stay" if left > 1 else "1 stays"
+        message = f"{capabilities.name} takes no documents{lacking}: {what} in the calendar only"
+        findings.append(Finding("documents-unsupported", message))
+    if taken:
+        what = f"{len(taken)} documents are" if len(taken) > 1 else "1 document is"
+        findings.append(Finding("documents", f"{what} handed to the session"))
+    return taken
+
+
+def _say_who_mails(capabilities: Capabilities, route: Route, findings: list[Finding]) -> None:
+    if not capabilities.vendor_mail and route.mails:
+        findings.append(Finding("mail-by-convener", f"{capabilities.name} cannot mail: convener sends the invitations"))
+    elif not capabilities.vendor_mail:
         findings.append(
             Finding("mail-unsupported", f"{capabilities.name} cannot mail: the participants get no invitation from it")
         )

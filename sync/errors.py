@@ -13,6 +13,14 @@ class LedgerError(ConvenerError):
     """The database cannot be used: missing, newer than the code, locked by another process. Exit code 2."""
 
 
+class LockTaken(LedgerError):
+    """Another process is doing what only one may do at a time."""
+
+
+class ArchiveError(ConvenerError):
+    """The archive cannot be used: not writable, full, not reachable; or a path that leads out of it. Exit code 2."""
+
+
 class OutsideError(ConvenerError):
     """Base of everything that a vendor or a source's server can do to a request."""
 

@@ -1,42 +1,43 @@
-"""What keeps the ledger's links true beside the planned steps: missing join links, and links nobody needs."""
+"""What keeps the ledger's links true beside the planned steps: missing join and personal links, links nobody needs."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sync.degrade import instant_text
 from sync.echo import echoes
 from sync.effects import refreshed, settled
 from sync.errors import ConfigurationError, OutsideError
 from sync.gate import VendorGate
-from sync.ledger.records import Link, LinkState
+from sync.ledger.records import DOUBT, GONE, Link, LinkState, Registered
 from sync.ledger.store import Ledger
-from sync.model import MeetingKey
+from sync.model import Invitee, MeetingKey
 from sync.plan import Situation
-from sync.ports import Clock, Log
+from sync.ports import Clock, Log, Unfindable
 from sync.route import Route
+
+T = TypeVar("T")
+
+
+ASKED = "asked"
+"""What `Registered.link_for` says where the vendor gives personal links with its list of participants: it was asked
+for this participant's, and showed none."""
 
 
 async def finish_sessions(
     route: Route, ledger: Ledger, gate: VendorGate, clock: Clock, log: Log, concurrency: int
 ) -> None:
-    """Ask the vendor for the join link of sessions that were just made (a creation answers with an id only).
+    """Ask the vendor for the join link of sessions that were just made (a creation answers with an id only), and for
+    the personal links that it shows with its list of participants.
 
-    The same look tells whether the vendor shows the start that was sent: if not, the account's zone is wrong.
+    The first look tells also whether the vendor shows the start that was sent: if not, the account's zone is wrong.
     """
+    looks = _Looks(gate, log, concurrency)
     now = clock.now()
-    slots = asyncio.Semaphore(concurrency)
 
-    async def look(link: Link) -> Link:
-        async with slots:
-            try:
-                session = await gate.call(lambda: gate.connector.get(str(link.session)))
-            except OutsideError:
-                return link  # the gate has noted the trouble; the next pass asks again
-            except ConfigurationError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the fence between meetings, as in `apply`
-                log_defect(log, link, "get", error)
-                return link
+    async def join_link(link: Link) -> Link:
+        session = await looks.answer(link, "get", lambda: gate.connector.get(str(link.session)))
         if session is None:
             return link  # the next change to it, or a drift check, finds that it vanished
         shown = instant_text(session.start) if session.start else None
@@ -45,10 +46,70 @@ async def finish_sessions(
         # "" means: asked, and the vendor has none. It is not asked again.
         return replace(link, join_url=session.join_url or "", echo=echoes(link.applied, session))
 
-    unfinished = [x for x in await ledger.links(route.name) if x.has_session and x.join_url is None and x.end > now]
-    async with asyncio.TaskGroup() as tasks:
-        looks = [tasks.create_task(look(link)) for link in unfinished]
-    await ledger.save_links([link for link in (task.result() for task in looks) if link.join_url is not None], now)
+    async def personal_links(link: Link) -> Link:
+        listed = await looks.answer(link, "invitees", lambda: gate.connector.invitees(str(link.session)))
+        return link if listed is None else with_listed_links(link, () if isinstance(listed, Unfindable) else listed)
+
+    running = [link for link in await ledger.links(route.name) if link.has_session and link.end > now]
+    joined = await looks.changed([link for link in running if link.join_url is None], join_link)
+    await ledger.save_links(joined, now)
+    can = gate.connector.capabilities
+    if can.personal_links and can.list_invitees and not can.mints_links:
+        newest = {link.key: link for link in (*running, *joined)}
+        lacking = [link for link in newest.values() if any(map(_lacks_its_link, link.invitees))]
+        await ledger.save_links(await looks.changed(lacking, personal_links), now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """Looks at some sessions at a time; one that fails is left as it is, to be looked at in the next pass."""
+
+    gate: VendorGate
+    log: Log
+    concurrency: int
+
+    async def changed(self, links: list[Link], look: Callable[[Link], Awaitable[Link]]) -> list[Link]:
+        """The links that are different after their look."""
+        slots = asyncio.Semaphore(self.concurrency)
+
+        async def one(link: Link) -> Link:
+            async with slots:
+                return await look(link)
+
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(one(link)) for link in links]
+        return [after for link, task in zip(links, looks, strict=True) if (after := task.result()) != link]
+
+    async def answer(self, link: Link, action: str, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """What the vendor says; None when it could not be asked, which the gate has noted."""
+        try:
+            return await self.gate.call(ask)
+        except OutsideError:
+            return None
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the fence between meetings, as in `apply`
+            log_defect(self.log, link, action, error)
+            return None
+
+
+def with_listed_links(link: Link, listed: Iterable[Invitee]) -> Link:
+    """The link with the personal links that the vendor's list shows; those that it lacks are marked as asked for."""
+    given: dict[str, str] = {}
+    for invitee in listed:
+        if invitee.personal_link:
+            given.setdefault(invitee.email.lower(), invitee.personal_link)
+    people = tuple(
+        replace(p, personal_link=given.get(p.email), link_for="" if p.email in given else ASKED)
+        if _lacks_its_link(p)
+        else p
+        for p in link.invitees
+    )
+    return replace(link, invitees=people)
+
+
+def _lacks_its_link(person: Registered) -> bool:
+    return person.stale not in (GONE, DOUBT) and person.personal_link is None and person.link_for != ASKED
 
 
 def log_defect(log: Log, link: Link, action: str, error: Exception) -> None:

@@ -33,7 +33,12 @@ LINES: dict[str, Line] = {
     "run.failed": Line(
         "error", ("route", "reason"), "A pass ended with a defect of convener.", "report it with the log", "any"
     ),
-    "run.missed": Line("warning", ("route",), "The scheduler could not start a pass in time.", "look at the load"),
+    "run.missed": Line(
+        "warning",
+        ("route", "reason"),
+        "A pass could not start in time: the one before is still going on, or another process has the lock.",
+        "look at the load, or poll less often",
+    ),
     "snapshot.incomplete": Line(
         "warning",
         ("route", "source", "reason"),
@@ -140,6 +145,102 @@ LINES: dict[str, Line] = {
     ),
     "intent.settled": Line(
         "info", ("route", "vendor", "key", "action", "outcome"), "The outcome of an earlier call is now known."
+    ),
+    "document.pushed": Line(
+        "info",
+        ("route", "vendor", "key", "session", "again", "bytes"),
+        "A document was handed to a session, or handed over anew because it has changed (`again`).",
+    ),
+    "document.failed": Line(
+        "warning",
+        ("route", "vendor", "key", "session", "reason"),
+        "A document could not be fetched, or the vendor said no; it is tried again. Logged for the first failure only.",
+        "see `convener artifacts`; mend the address in the calendar",
+    ),
+    "document.in_doubt": Line(
+        "error",
+        ("route", "vendor", "key", "session", "reason"),
+        "Nobody can tell whether the session has got a document, and it must not get it twice.",
+        "look at the session; `convener retry KEY` hands it over once more",
+        "any",
+    ),
+    "artifact.stored": Line(
+        "info",
+        ("route", "vendor", "key", "session", "kind", "bytes", "path"),
+        "A recording, a document or a report is whole and in the archive.",
+    ),
+    "artifact.failed": Line(
+        "warning",
+        ("route", "vendor", "key", "session", "reason"),
+        "An artifact could not be fetched; it is gone on with later. Logged for the first failure only.",
+    ),
+    "artifact.given_up": Line(
+        "error",
+        ("route", "vendor", "key", "session", "kind", "reason"),
+        "An artifact was seen at the vendor and never became ready, or could not be fetched for a week.",
+        "fetch it by hand from the vendor",
+        "any",
+    ),
+    "artifact.removed": Line(
+        "info",
+        ("route", "key", "kind", "path", "reason"),
+        "The archive's retention removed a file, for `age` or `size`.",
+    ),
+    "looks.failed": Line(
+        "warning",
+        ("route", "vendor", "key", "session", "reason"),
+        "The vendor could not say what a meeting left; it is asked again. Logged for the first failure only.",
+    ),
+    "looks.finished": Line(
+        "info",
+        ("route", "vendor", "key", "session", "looks", "stored", "outcome"),
+        "What a meeting left is in the archive (`found`), or the last look was made (`no more looks`).",
+    ),
+    "looks.given_up": Line(
+        "error",
+        ("route", "vendor", "key", "session", "reason"),
+        "For a week the vendor could not say what a meeting left; it is not asked any more.",
+        "look at the vendor and fetch by hand what is there",
+        "any",
+    ),
+    "archive.failed": Line(
+        "error",
+        ("route", "reason"),
+        "The archive cannot be used: its retention and manifests wait.",
+        "look at its permissions and its free space",
+        "any",
+    ),
+    "feed.written": Line("info", ("route", "meetings"), "The route's feed with join links was published anew."),
+    "feed.failed": Line(
+        "error",
+        ("route", "reason"),
+        "The route's feed could not be written; subscribers see the last one.",
+        "look at the permissions and the free space of the folder `feeds`",
+        "any",
+    ),
+    "mail.sent": Line(
+        "info", ("route", "key", "method"), "An invitation (REQUEST) or its withdrawal (CANCEL) was mailed."
+    ),
+    "mail.refused": Line(
+        "warning",
+        ("route", "key", "reason"),
+        "The mail server refuses a participant's address; it is not tried again until something changes.",
+        "mend the address in the calendar, or `convener retry KEY`",
+    ),
+    "mail.failed": Line(
+        "warning",
+        ("route", "reason"),
+        "The mail server cannot be used; the mails wait. Logged for the first failure only.",
+        "look at the mail server",
+        "lasting longer than 3 polls",
+    ),
+    "web.started": Line("info", ("listen",), "The service answers HTTP requests at this address."),
+    "web.failed": Line(
+        "error",
+        ("listen", "reason"),
+        "The service cannot answer HTTP requests there; everything else goes on.",
+        "free the address or set `daemon.listen`",
+        "any",
     ),
     "vendor.unreachable": Line(
         "error",

@@ -45,6 +45,22 @@ class Finding:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of a meeting. `url` is where it lies (for some vendors, where they fetch it from by themselves),
+    often a secret; `content` (bytes) is there when the calendar carries it, or when it has been fetched."""
+
+    name: str
+    media_type: str
+    content: bytes = field(default=b"", repr=False)
+    url: str | None = field(default=None, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """What it is known by from one pass to the next: its address, or its content when it has none."""
+        return content_digest(self.url) if self.url else hashlib.sha256(self.content).hexdigest()[:32]
+
+
 RecurrenceId = datetime | date | None
 """The RECURRENCE-ID of one occurrence: UTC datetime, DATE, or None for a meeting that does not recur."""
 
@@ -100,7 +116,7 @@ class Meeting:
     `cancelled` is the source's explicit word (STATUS:CANCELLED, METHOD:CANCEL, an excluded date), which is something
     else than absence. `organizer` is an address, `organizer_name` that person's name, filled in by `degrade`.
     `conference_links` are the http(s) addresses of a video conference that the calendar entry already carries.
-    `categories` keep their case. `findings` are what the source had to assume.
+    `categories` keep their case. `findings` are what the source had to assume. `documents` are attached to the entry.
     """
 
     key: MeetingKey
@@ -118,6 +134,7 @@ class Meeting:
     conference_links: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     organizer_name: str = ""
+    documents: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +186,8 @@ class Artifact:
 
     `ref` is the vendor's id, unique within session and kind. `ready`: it can be downloaded now, and will not grow.
     `size` in bytes, `duration` in seconds, `created` in UTC. `link` is where the vendor shows it, often a secret
-    and short-lived. `more` says in words what is still to come of it ("" when nothing is).
+    and short-lived. `more` says in words what is still to come of it ("" when nothing is): one that is ready and has
+    `more` to come is fetched, and fetched again later. `status` is what the vendor says of it (a signature's state).
     """
 
     kind: Literal["recording", "document", "attendance"]
@@ -182,17 +200,8 @@ class Artifact:
     created: datetime | None = None
     ready: bool = True
     more: str = ""
+    status: str = ""
     link: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document to hand to a session. `url` is where the vendor itself may fetch it, for vendors that do."""
-
-    name: str
-    media_type: str
-    content: bytes = field(default=b"", repr=False)
-    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,10 @@ class Capabilities:
     `personal_links`: each participant has a way in of their own; `mints_links`: that one is made on request
     (`Connector.personal_link`); `host_links`: a moderator's way in is made on request (`Connector.host_link`).
 
+    Artifacts: `recordings_pull`, `documents_pull`, `attendance_pull` (what can be fetched), `documents_push` (documents
+    can be handed over); `documents_by_url`: the vendor fetches those by itself and takes no bytes; `attach_again`:
+    handing one over a second time does no harm.
+
     `retention` is how long after its end a session is kept before it is removed (None: for ever).
     """
 
@@ -255,10 +268,17 @@ class Capabilities:
     host_links: bool = False
     recordings_pull: bool = False
     documents_push: bool = False
+    documents_by_url: bool = False
+    attach_again: bool = False
     documents_pull: bool = False
     attendance_pull: bool = False
     retention: timedelta | None = None
     limits: Limits = Limits()
+
+    @property
+    def leaves_artifacts(self) -> bool:
+        """Whether it is worth looking for something after a meeting's end."""
+        return self.recordings_pull or self.documents_pull or self.attendance_pull
 
 
 def content_digest(*parts: object) -> str:

@@ -15,7 +15,8 @@ from sync.snapshot import Snapshot
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Everything that planning looks at. `wishes` are degraded to the vendor; `left` says why a meeting of the
-    snapshot is not the route's; `unsettled` are the keys with an open intent."""
+    snapshot is not the route's; `unsettled` are the keys with an open intent, `looked_for` those of the links whose
+    artifacts are still looked for."""
 
     route: Route
     capabilities: Capabilities
@@ -26,6 +27,7 @@ class Situation:
     left: Mapping[MeetingKey, Finding]
     links: Mapping[MeetingKey, Link]
     unsettled: frozenset[str] = frozenset()
+    looked_for: frozenset[str] = frozenset()
     respect_backoff: bool = False
 
 
@@ -63,7 +65,9 @@ def _steps(s: Situation, wish: Meeting | None, link: Link | None) -> Iterable[Ch
         # It is over: whatever the calendar says now, there is nothing left to keep in step.
         kept = s.capabilities.retention
         known = wish is not None or s.snapshot.proves_absent(link.key, window_covers=True)
-        return [_cancel(s, link, _outlived(kept))] if kept is not None and known and s.now >= link.end + kept else []
+        wait = str(link.key) in s.looked_for  # what it left is fetched before it is removed
+        outlived = kept is not None and known and not wait and s.now >= link.end + kept
+        return [_cancel(s, link, _outlived(kept))] if outlived and kept is not None else []
     if wish is None:
         return _absence(s, link)
     if wish.cancelled:

@@ -4,10 +4,11 @@ Implementations live in `connectors` (sources, vendors) and `daemon` (clock, log
 errors of `sync.errors`; which ones it may raise says what is known about the effect.
 """
 
-from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sync.model import (
     Artifact,
@@ -19,6 +20,7 @@ from sync.model import (
     MeetingKey,
     Participant,
     PersonalLink,
+    Role,
     Session,
     Window,
 )
@@ -43,6 +45,31 @@ class Log(Protocol):
     def __call__(self, event: str, /, **fields: Any) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A document with its content, its name and type taken from the answer where the entry gave none. `validator`
+    stands for this version of it ("" when the server names none)."""
+
+    document: Document
+    validator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An artifact's content on its way. The `chunks` (bytes) begin at byte `start` of the whole, which is the one that
+    was asked for, or 0; an end without an error is the end of the whole. `size` (bytes) is that of the whole where the
+    server tells; `validator` stands for this version of it, for going on later ("" when that is not possible).
+    `media_type` is what the server calls it, "" when it does not. `more`: what may still come in its place.
+    """
+
+    chunks: AsyncIterator[bytes] = field(repr=False)
+    start: int = 0
+    size: int | None = None
+    validator: str = ""
+    media_type: str = ""
+    more: str = ""
+
+
 class Source(Protocol):
     """A place where meetings come from."""
 
@@ -58,6 +85,12 @@ class Source(Protocol):
         `known` are the keys with a live session: they are looked for outside of the window too, so that a
         meeting that moved beyond it is told from one that is gone.
         """
+        ...
+
+    async def document(self, document: Document, validator: str) -> Fetched | None:
+        """Fetch the document behind the address that an entry brought; None when it is still what `validator` (of
+        an earlier answer) stood for. Raises Refused for what must not or cannot be had, Unreachable for what may
+        work later."""
         ...
 
 
@@ -149,14 +182,153 @@ class Connector(Protocol):
         """What the session left at the vendor so far. A listing that failed raises; it is never "none"."""
         ...
 
-    def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
-        """The artifact's content in chunks; an end without an error is the whole of it. Raises OutsideError."""
+    def download(
+        self, artifact: Artifact, *, start: int = 0, validator: str = ""
+    ) -> AbstractAsyncContextManager[Download]:
+        """The artifact's content; from byte `start` on where the server still has what `validator` stands for, else
+        from its beginning. Raises OutsideError, while it is read too."""
         ...
 
     async def attach(self, ref: str, document: Document) -> str:
-        """Hand a document to the session (`capabilities.documents_push`); the vendor's id of it."""
+        """Hand a document to the session (`capabilities.documents_push`); the vendor's id of it. UnknownOutcome only
+        when the session may have it now."""
         ...
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the archive: its length (bytes) and the SHA-256 of its content (hexadecimal)."""
+
+    size: int
+    sha256: str
+
+
+class Incoming(Protocol):
+    """A file on its way into the archive. What is written stays when the writing breaks off, to be gone on with."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there so far."""
+        ...
+
+    @property
+    def head(self) -> bytes:
+        """Its first bytes (up to 4 KiB), for telling what it is."""
+        ...
+
+    async def restart(self) -> None:
+        """Drop what is there."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Append. Raises ArchiveError."""
+        ...
+
+    async def seal(self) -> Stored:
+        """Put what is there on the disk for good, still under its unfinished name. Raises ArchiveError."""
+        ...
+
+
+class Contents(Protocol):
+    """Tells what a file is by what is in it; `head` are its first bytes, up to 4 KiB."""
+
+    def media_type_of(self, head: bytes, declared: str, name: str) -> str:
+        """The content's own word, else what was declared, else what the name's extension stands for."""
+        ...
+
+    def extension_of(self, media_type: str) -> str:
+        """The extension with its dot, "" when there is none."""
+        ...
+
+    def looks_like_a_page(self, head: bytes) -> bool:
+        """Whether it is a web page."""
+        ...
+
+
+class Archive(Protocol):
+    """Where pulled artifacts are kept. Paths are relative, with `/`, and never lead out of it: what is not below it is
+    refused. Raises ArchiveError for what the storage does."""
+
+    def incoming(self, stem: str) -> AbstractAsyncContextManager[Incoming]:
+        """The unfinished file `<stem>.part`, made when it is not there, opened for going on."""
+        ...
+
+    async def publish(self, stem: str, path: str) -> None:
+        """Give the sealed `<stem>.part` its final name, at once and whole; one that was there is replaced."""
+        ...
+
+    async def drop(self, stem: str) -> None:
+        """Remove the unfinished file, if there is one."""
+        ...
+
+    async def stored(self, path: str) -> Stored | None:
+        """The finished file as it is now, None when there is none."""
+        ...
+
+    async def write(self, path: str, content: bytes) -> None:
+        """A small file, at once and whole; nothing is written when it says so already."""
+        ...
+
+    async def remove(self, path: str) -> None:
+        """Remove a finished file, and its folder when that is empty; already gone is success."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A meeting as a published feed shows it; `sequence` grows with every change, the last one of which was at
+    `changed_at`. `join_url` is None where the vendor gives no link for everybody."""
+
+    key: MeetingKey
+    title: str
+    start: datetime
+    end: datetime
+    join_url: str | None
+    location: str
+    description: str
+    sequence: int
+    changed_at: datetime
+
+
+class Feed(Protocol):
+    """Where a route's meetings are published with their join links."""
+
+    async def write(self, meetings: Sequence[Published]) -> bool:
+        """Publish these instead of what was there, at once and whole; whether that changed anything. Raises
+        ArchiveError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One mail to one participant, with the way in that is theirs (a secret) or everybody's. `organizer` is who
+    organises the meeting, in words."""
+
+    method: Literal["REQUEST", "CANCEL"]
+    uid: str
+    sequence: int
+    message_id: str
+    email: str
+    name: str
+    role: Role
+    title: str
+    start: datetime
+    end: datetime
+    location: str
+    description: str
+    made_at: datetime
+    organizer: str = ""
+    link: str = field(default="", repr=False)
+
+
+class Mailer(Protocol):
+    """Sends invitations."""
+
+    async def send(self, invitation: Invitation) -> None:
+        """Send one. Raises Refused when the server will never take it, CredentialsRefused, Unreachable when it was
+        certainly not taken, UnknownOutcome when it may have been."""
         ...

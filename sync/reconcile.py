@@ -1,19 +1,22 @@
 """One pass for one route, from reading the source to the finished run. Read this page first.
 
-    settle what earlier runs left open -> fetch -> select -> degrade -> plan -> guard -> apply -> record
+    settle what earlier runs left open -> fetch -> select -> degrade -> plan -> guard -> apply -> record -> follow up
 
 Everything that decides is a pure function elsewhere (`route`, `degrade`, `plan`, `guard`); everything that touches
 the outside is handed in (`Source`, `VendorGate` with its connector, `Ledger`, `Clock`, `Log`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
 from sync.apply import Applier
+from sync.artifacts.pull import Progress
 from sync.change import Change, Result
 from sync.degrade import degrade, for_route
+from sync.follow_up import FollowUp, Outlets
 from sync.gate import VendorGate
 from sync.guard import Verdict, guard
 from sync.keep_up import finish_sessions, tidy
@@ -41,6 +44,7 @@ class Options:
     approved: frozenset[str] | None = None
     on_plan: Callable[[int], None] = lambda _steps: None
     on_step: Callable[[Change], None] = lambda _change: None
+    on_bytes: Progress = lambda _name, _done, _total: None
 
     @property
     def writes(self) -> bool:
@@ -60,6 +64,7 @@ class Reconciler:
     log: Log
     settle_after: timedelta
     concurrency: int
+    outlets: Outlets
 
     @property
     def capabilities(self) -> Capabilities:
@@ -78,16 +83,37 @@ class Reconciler:
         self._log_run(report, number, (self.clock.now() - started).total_seconds())
         return report
 
+    async def harvest(self, report: RouteReport, options: Options) -> RouteReport:
+        """Look for the artifacts that are due and fetch them, after the pass of the report: what comes of it is added.
+
+        It may take hours and runs beside other passes, but beside no other harvest.
+        """
+        if not options.writes:
+            return report
+        followed = Counter(report.followed)
+        await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
+        lacking = await self._follow_up(options, followed).harvest()
+        await self._remember_vendor()
+        return replace(
+            report,
+            waiting=report.waiting + lacking,
+            followed=dict(followed),
+            vendor_trouble=self.gate.trouble,
+            vendor_reason=self.gate.reason or "",
+        )
+
     async def _pass(self, options: Options) -> RouteReport:
         await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
         settler = Settler(
             self.route, self.ledger, self.gate, self.clock, self.log, self.settle_after, self.capabilities
         )
-        lacking = 0
+        lacking, followed = 0, Counter[str]()
         unsettled = await self._unsettled(settler, options)
         links = await self._links()
+        looked_for = await self.ledger.occurrences.looked_for(self.route.name)
         snapshot = await self._read(links, options)
-        situation = await self._rekeyed(self._situation(snapshot, links, unsettled, options), options)
+        situation = self._situation(snapshot, links, unsettled, looked_for, options)
+        situation = await self._rekeyed(situation, options)
         verdict = guard(make_plan(situation), situation.links.values(), self.route, situation.now, force=options.force)
         changes = list(verdict.plan.changes)
         if options.approved is not None:
@@ -98,8 +124,9 @@ class Reconciler:
             await finish_sessions(self.route, self.ledger, self.gate, self.clock, self.log, self.concurrency)
             await tidy(situation, frozenset(c.key for c in changes if c.result is not Result.DONE), self.ledger)
             lacking = await self._personal_links()
+            lacking += await self._follow_up(options, followed).run(situation.snapshot, situation.wishes)
             await self._remember_vendor()
-        return await self._report(options, snapshot, verdict, changes, situation.left, lacking)
+        return await self._report(options, snapshot, verdict, changes, situation.left, lacking, followed)
 
     async def _unsettled(self, settler: Settler, options: Options) -> frozenset[str]:
         """The keys whose earlier calls still have an unknown outcome, after looking (unless nothing may be written)."""
@@ -119,7 +146,12 @@ class Reconciler:
         return snapshot
 
     def _situation(
-        self, snapshot: Snapshot, links: Mapping[MeetingKey, Link], unsettled: frozenset[str], options: Options
+        self,
+        snapshot: Snapshot,
+        links: Mapping[MeetingKey, Link],
+        unsettled: frozenset[str],
+        looked_for: frozenset[str],
+        options: Options,
     ) -> Situation:
         linked = frozenset(key for key, link in links.items() if link.has_session)
         capabilities, now = self.capabilities, self.clock.now()
@@ -136,6 +168,7 @@ class Reconciler:
             left=selection.left,
             links=links,
             unsettled=unsettled,
+            looked_for=looked_for,
             respect_backoff=options.respect_backoff,
         )
 
@@ -174,6 +207,22 @@ class Reconciler:
         repair = self.route.drift == "repair"
         minter = Minter(self.ledger, self.gate, self.clock, self.log, self.capabilities, self.concurrency, repair)
         return await minter.make(await self.ledger.links(self.route.name))
+
+    def _follow_up(self, options: Options, followed: Counter[str]) -> FollowUp:
+        return FollowUp(
+            self.route,
+            self.source,
+            self.gate,
+            self.ledger,
+            self.clock,
+            self.log,
+            self.capabilities,
+            self.concurrency,
+            self.outlets,
+            options.respect_backoff,
+            options.on_bytes,
+            followed,
+        )
 
     async def _links(self) -> dict[MeetingKey, Link]:
         return {link.key: link for link in await self.ledger.links(self.route.name)}
@@ -219,6 +268,7 @@ class Reconciler:
         changes: list[Change],
         left: Mapping[MeetingKey, Finding],
         lacking: int,
+        followed: Mapping[str, int],
     ) -> RouteReport:
         links = (await self._links()).values()
         open_keys = {intent.key for intent in await self.ledger.undecided(self.route.name)}
@@ -243,6 +293,7 @@ class Reconciler:
             vendor_trouble=self.gate.trouble,
             vendor_reason=self.gate.reason or "",
             left=dict(left),
+            followed=dict(followed),
         )
 
     def _log_run(self, report: RouteReport, number: int, seconds: float) -> None:

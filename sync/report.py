@@ -59,11 +59,14 @@ class RouteReport:
     noop: int = 0
     quarantined: int = 0
     waiting: int = 0
-    """Meetings of the route that are in doubt, quarantined, have an open intent or lack a personal link that is due."""
+    """Meetings of the route that are in doubt, quarantined, have an open intent or lack a personal link that is due;
+    and documents, artifacts and mails that did not get where they should."""
     held_reason: str = ""
     vendor_trouble: Literal["unreachable", "refused", "cooldown"] | None = None
     vendor_reason: str = ""
     left: dict[MeetingKey, Finding] = field(default_factory=dict)
+    followed: dict[str, int] = field(default_factory=dict)
+    """What was done beside the plan: how many, by the name of the log line that told of it."""
 
     @property
     def counts(self) -> dict[str, int]:

@@ -35,7 +35,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route with its policy; durations are timedeltas, percentages whole numbers."""
+    """One route with its policy; durations are timedeltas, percentages whole numbers. `looks` are the times after a
+    meeting's end at which its artifacts are looked for, in order. `mails`: convener mails where the vendor does
+    not."""
 
     name: str
     source: str
@@ -52,6 +54,8 @@ class Route:
     max_delete_percent: int = 30
     guard_from: int = 5
     freeze: timedelta = timedelta(minutes=15)
+    looks: tuple[timedelta, ...] = ()
+    mails: bool = False
     match: Match = field(default_factory=Match)
     vendor_hosts: frozenset[str] = frozenset()
     """Host names of the vendor's own links: a link to one is ours and not somebody else's meeting."""

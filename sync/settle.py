@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from sync.artifacts.hand_over import settle_attach
 from sync.change import Action
 from sync.echo import as_sent
 from sync.effects import doubtful, failed, recorded, vanished
 from sync.errors import OutsideError
 from sync.gate import VendorGate
-from sync.ledger.records import HOST, MINT, WATCH, Intent, Link, LinkState, Registered
+from sync.ledger.records import ATTACH, HOST, MINT, WATCH, Intent, Link, LinkState, Registered
 from sync.ledger.store import Ledger
 from sync.model import Capabilities, Invitee
 from sync.ports import Clock, Log, Unfindable
@@ -72,6 +73,9 @@ class Settler:
                 await self._ledger.settle(intent, "forgotten", self._clock.now())
             elif intent.action in (MINT, HOST):  # whether or not there is such a link now, making one again is harmless
                 await self._ledger.settle(intent, "unknown", self._clock.now())
+            elif intent.action == ATTACH:
+                why = "the process ended while it was handed over"
+                await settle_attach(self._ledger, self._log, intent, self._capabilities, self._clock.now(), why)
             elif intent.action == WATCH:
                 await self._watch(intent, await self._fresh(link))
             elif (await self.settle(intent, await self._fresh(link), waited=True)).outcome is Outcome.LATER:

@@ -26,6 +26,7 @@ CONFIG = """\
 [sources.sales]
 type = "ical"
 url = "{feed}"
+{source}
 {table}
 {vendor}
 [routes.sales]
@@ -48,10 +49,10 @@ class World:
         self.feed = "sales.ics"
         self.configure()
 
-    def configure(self, vendor: str = 'timeout = "500ms"\nsettle = "2s"', route: str = "") -> None:
-        """Write the configuration; `vendor` and `route` are further lines of their tables."""
+    def configure(self, vendor: str = 'timeout = "500ms"\nsettle = "2s"', route: str = "", source: str = "") -> None:
+        """Write the configuration; `vendor`, `route` and `source` are further lines of their tables."""
         table = toml_table("vendors.main", self.sim.table(self.url))
-        text = CONFIG.format(feed=self.feed, table=table, vendor=vendor, route=route)
+        text = CONFIG.format(feed=self.feed, table=table, vendor=vendor, route=route, source=source)
         (self.folder / "convener.toml").write_text(text)
 
     @property
@@ -77,7 +78,9 @@ class World:
 
         async def use(inside: Installation) -> RouteReport:
             async with inside.writing():
-                return await inside.reconciler("sales").run(given)
+                report = await inside.reconciler("sales").run(given)
+            async with inside.harvesting():
+                return await inside.reconciler("sales").harvest(report, given)
 
         report: RouteReport = await self.open(use, locked=not given.writes)
         return report

@@ -25,6 +25,7 @@ KINDS = {
     "hang_after": "let it take effect, keep silent for `delay` seconds, then answer",
     "late": "let it take effect only after `delay` seconds, even when the client has gone away",
     "truncate": "let it take effect, promise the whole length, send half of it and close",
+    "cut": "let it take effect, promise the whole length of this answer, send its first `at` bytes and close",
     "truncate_gzip": "let it take effect, answer with half of a gzip stream under a Content-Length that fits",
     "garbage": "let it take effect, answer 200 with an HTML page",
     "empty": "let it take effect, answer 200 with nothing",
@@ -38,7 +39,8 @@ class Fault:
     """One kind of misbehaviour (see KINDS) for the requests that match `method` and `resource` ("*": any).
 
     It strikes `times` times after having let `after` matching requests pass. `retry_after` is the header's
-    text, seconds or an HTTP date. `delay` is in seconds. Raises ValueError for an unknown kind.
+    text, seconds or an HTTP date. `delay` is in seconds, `at` in bytes of the body. Raises ValueError for an unknown
+    kind.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Fault:
     after: int = 0
     retry_after: str | int | None = None
     delay: float = FOREVER
+    at: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS and not _STATUS_KIND.match(self.kind):

@@ -23,6 +23,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
+from connectors.simulators import media
 from connectors.simulators.idiligo_account import Account, Options, SimAttachment, SimCall, SimContact
 from connectors.simulators.idiligo_binding import OPERATIONS, Problem, bound, failure, rendered
 from connectors.simulators.stage import Logged, Reply, Request
@@ -80,6 +81,12 @@ class IdiligoSimulator(StandIn):
         with self._lock:
             return copy.deepcopy(self._account.documents)
 
+    def documents_of(self, session: int | str) -> list[dict[str, Any]]:
+        """The documents that lie in a call's Upload nodes: name, address and length in bytes (not known here)."""
+        with self._lock:
+            there = [self._account.documents[ref] for ref in self._account.calls[int(session)].uploads.values()]
+            return [{"name": one["filename"], "url": one["url"], "bytes": None} for one in there]
+
     @property
     def secrets(self) -> set[str]:
         """Every token, agent's ticket and key of a file that was handed out."""
@@ -103,12 +110,20 @@ class IdiligoSimulator(StandIn):
             self._account.calls[call].attachments.append(SimAttachment(ref, description, content, **more))
             return ref
 
-    def sign(self, call: int, attachment: int) -> None:
-        """Somebody signs it."""
+    def sign(self, call: int, attachment: int, content: str | None = None) -> None:
+        """Somebody signs it, which may change its content."""
         with self._lock:
             for one in self._account.calls[call].attachments:
                 if one.id == attachment:
-                    one.sign = False
+                    one.sign, one.signed = False, True
+                    one.content = one.content if content is None else content
+
+    def change_attachment(self, call: int, attachment: int, content: str) -> None:
+        """Somebody puts something else in its place."""
+        with self._lock:
+            for one in self._account.calls[call].attachments:
+                if one.id == attachment:
+                    one.content = content
 
     def end_tokens(self) -> None:
         """Every token that was handed out is void from now on."""
@@ -169,7 +184,9 @@ class IdiligoSimulator(StandIn):
         with self._lock:
             if self.resource(request) == "file":
                 content = self._account.file(request.path.removeprefix("/files/"))
-                return Reply(404) if content is None else Reply(200, content, {"content-type": "application/pdf"})
+                if content is None:
+                    return Reply(404)
+                return media.served(request, content, "application/pdf", self.options.resumes)
             if not request.path.lower().startswith(SERVICE):
                 return Reply(404, b"<html><title>404</title></html>", {"content-type": "text/html"})
             name = request.path[len(SERVICE) :]

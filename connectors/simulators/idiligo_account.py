@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from connectors.simulators.idiligo_binding import Nil, Problem
+from connectors.simulators.media import Resumes
 
 TOKEN_LIFE = timedelta(hours=24)
 
@@ -26,7 +27,8 @@ class SimContact:
 
 @dataclass
 class SimAttachment:
-    """One attachment. `url` is where it is kept elsewhere, else this server serves `content`."""
+    """One attachment. `url` is where it is kept elsewhere, else this server serves `content`. `sign`: somebody is to
+    sign it; `signed`: somebody has."""
 
     id: int
     description: str
@@ -34,6 +36,7 @@ class SimAttachment:
     sign: bool = False
     url: str | None = None
     preview: str | None = None
+    signed: bool = False
 
 
 @dataclass
@@ -58,7 +61,8 @@ class Options:
     Upload nodes. `public_ids`: whether a second GetPublicCallId gives a "new" id (the former is forgotten) or the
     "same". `refusal` is the answer to a login that is not accepted. `errors` is how much an error tells. `roots` is the
     element that numbers come in, `bom` puts a byte-order mark in front. `validates`: markup in parameters is refused.
-    `one_token`: a login voids the tokens before it. Tokens live for 24 hours on the `clock`.
+    `one_token`: a login voids the tokens before it. Tokens live for 24 hours on the `clock`. `resumes` is how an
+    attachment's download can be gone on with.
     """
 
     api_key: str = "key-of-acme"
@@ -71,6 +75,7 @@ class Options:
     roots: Literal["long", "string"] = "long"
     bom: bool = False
     validates: bool = True
+    resumes: Resumes = "etag"
     one_token: bool = False
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -227,7 +232,7 @@ class Account:
                 "Size": f"{len(one.content)} bytes",
                 "Date": "1-12-2026 10:00",
                 "SignUrl": f"{base}/sign/{key}" if one.sign else None,
-                "SignStatus": 0 if one.sign else 2,
+                "SignStatus": 2 if one.signed else int(one.sign),
             }
             rows.append(row)
         return rows

@@ -30,6 +30,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from connectors.simulators import livedigital_rules as rules
+from connectors.simulators import media
 from connectors.simulators.livedigital_account import Account
 from connectors.simulators.livedigital_routes import routed
 from connectors.simulators.livedigital_state import Guest, Options, Problem, SimCall, SimRecord, SimRoom, SimSpace
@@ -123,7 +124,7 @@ class LivedigitalSimulator(StandIn):
             for ref in [room.id for room in self._account.rooms.values() if room.space == space]:
                 del self._account.rooms[ref]
 
-    def add_recording(self, room: str, *, finished: bool = True, content: bytes | None = b"media", **more: Any) -> str:
+    def add_recording(self, room: str, *, finished: bool = True, content: bytes | None = media.MP4, **more: Any) -> str:
         """A recording of a minute that began ten minutes ago; without `content` it cannot be downloaded yet."""
         with self._lock:
             began = _moment(more.pop("started", None)) or self.options.clock() - timedelta(minutes=10)
@@ -246,7 +247,7 @@ class LivedigitalSimulator(StandIn):
         if resource == "token":
             return _with_cookie(self._tokens.grant(request))
         if resource == "media":
-            return Reply(200, self._account.media(request, *ids), {"content-type": "video/mp4"})
+            return media.served(request, self._account.media(request, *ids), "video/mp4", self.options.resumes)
         self._tokens.demand_user(request)
         value = getattr(self._account, does)(request, *ids)
         if request.method != "GET":

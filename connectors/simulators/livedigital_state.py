@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from connectors.simulators.media import Resumes
+
 LONGEST_LINK = 432000
 """Seconds (section "generateAccess" of the white-label guide)."""
 
@@ -104,6 +106,7 @@ class Options:
     for it. `analytics` and `records` false: the plan has none (403). `refresh` false: that grant is not known.
     `refresh_tokens` false: none are given. `dated` false leaves the expiry out of the links' tokens. `user_tokens`
     false: every token is refused with 401, as soon as it was given. A room whose name contains `choke_on` is a 500.
+    `resumes` is how a record's download can be gone on with.
     """
 
     way_in: Literal["token", "grants"] = "token"
@@ -131,6 +134,7 @@ class Options:
     dated: bool = True
     user_tokens: bool = True
     choke_on: str = ""
+    resumes: Resumes = "etag"
 
 
 def instant(moment: datetime | None) -> str | None:

@@ -8,8 +8,9 @@
 
 Control over HTTP (state, faults, reset, seed) is described in `stage.py`; `POST /_sim/seed` takes
 `{"sessions": [{"topic", "start_time", "duration", "timezone", "custom_data"}], "recordings": [{"session_id", "title",
-"duration", "creation_date"}]}`, every field but session_id optional. Resources, as faults and the log name them, are
-the path's: authverify, session, sessions, invitee, invitees, recording, recordings, file, file_in_session.
+"duration", "creation_date", "content", "media_type", "page"}]}`, every field but session_id optional. Resources, as
+faults and the log name them, are the path's: authverify, session, sessions, invitee, invitees, recording, recordings,
+file, file_in_session; and "play" for what is behind a recording's link.
 
 What it does follows the Onstream API v2 document. Where that is silent, the stand-in takes the harsher way: a
 second invitation of an address is a second entry, a list of participants in POST session replaces the present one,
@@ -23,7 +24,7 @@ from urllib.parse import quote
 
 from connectors.simulators.onstream_account import Account
 from connectors.simulators.onstream_format import Problem, Target, authorized, body_params, rendered, wanted_format
-from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimSession
+from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimMedia, SimSession
 from connectors.simulators.stage import Logged, Reply, Request
 from connectors.simulators.stand_in import StandIn
 
@@ -76,10 +77,28 @@ class OnstreamSimulator(StandIn):
         with self._lock:
             self._account.delete_session({"id": session_id})
 
-    def add_recording(self, session_id: int, **fields: Any) -> dict[str, Any]:
-        """Put a recording there; `duration` in milliseconds."""
+    def documents_of(self, session: int | str) -> list[dict[str, Any]]:
+        """The documents that went into a session: name, address and length in bytes (not known here)."""
+        with self._lock:
+            there = [self._account.files[ref] for ref in self._account.sessions[int(session)].files]
+            return [{"name": one["file_description"], "url": one["file_link"], "bytes": None} for one in there]
+
+    def add_recording(
+        self,
+        session_id: int,
+        *,
+        content: bytes | str | None = None,
+        media_type: str = "video/mp4",
+        page: bool = False,
+        **fields: Any,
+    ) -> dict[str, Any]:
+        """Put a recording there; `duration` in milliseconds. Its link leads to another host, unless it has `content`
+        (media of that type) or a `page` that plays it: these are served here."""
         with self._lock:
             ref = self._account.next_id("recording")
+            if content is not None or page:
+                kept = content.encode() if isinstance(content, str) else content
+                self._account.media[ref] = SimMedia(kept, media_type)
             self._account.recordings[ref] = {
                 "id": ref,
                 "session_id": session_id,
@@ -94,6 +113,11 @@ class OnstreamSimulator(StandIn):
             }
             return dict(self._account.recordings[ref])
 
+    def change_recording(self, recording: int, content: bytes | None) -> None:
+        """Something else is behind a recording's link from now on: without `content` a page that plays it."""
+        with self._lock:
+            self._account.media[recording].content = content
+
     def is_write(self, entry: Logged) -> bool:
         """By the method."""
         return entry.method in ("PUT", "POST", "DELETE")
@@ -102,7 +126,7 @@ class OnstreamSimulator(StandIn):
 
     def resource(self, request: Request) -> str:
         """The path's resource."""
-        return Target(request).resource
+        return "play" if request.path.startswith("/play/") else Target(request).resource
 
     def params(self, request: Request) -> dict[str, Any]:
         """The parameters as the server reads them, {} when it cannot."""
@@ -137,7 +161,10 @@ class OnstreamSimulator(StandIn):
             self._account = Account(self.username, self.options)
 
     def answer(self, request: Request) -> Reply:
-        """Serve one request of the API."""
+        """Serve one request of the API, or what is behind a recording's link (which asks for no credentials)."""
+        if request.path.startswith("/play/"):
+            with self._lock:
+                return self._account.play(request) if request.method == "GET" else Reply(405)
         form = "json"
         try:
             target = Target(request)

@@ -10,13 +10,16 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
+from connectors.simulators import media
 from connectors.simulators import onstream_rules as rules
 from connectors.simulators.onstream_format import Problem, integer, text, truth
 from connectors.simulators.onstream_rules import GROUPS, Params
-from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimSession
+from connectors.simulators.onstream_state import Mail, Options, SimInvitee, SimMedia, SimSession
+from connectors.simulators.stage import Reply, Request
 
 Done = tuple[int, str]
 """What a write answers: an id and a message."""
+PLAYER = b"<!DOCTYPE html>\n<html><head><title>Playback</title></head><body><div id='player'></div></body></html>\n"
 
 
 class Account:
@@ -27,6 +30,7 @@ class Account:
         self.options = options
         self.sessions: dict[int, SimSession] = {}
         self.recordings: dict[int, dict[str, Any]] = {}
+        self.media: dict[int, SimMedia] = {}
         self.files: dict[int, dict[str, Any]] = {}
         self.mails: list[Mail] = []
         self.deleted: set[int] = set()
@@ -231,7 +235,7 @@ class Account:
 
     def get_recording(self, params: Params) -> list[dict[str, Any]]:
         """One recording, as a list."""
-        return [rules.chosen(self._recording(params), params)]
+        return [rules.chosen(self._recording_row(self._recording(params)), params)]
 
     def get_recordings(self, params: Params) -> list[dict[str, Any]]:
         """A page of recordings, of one session when asked so."""
@@ -239,7 +243,7 @@ class Account:
         if "session" in params:
             wanted = integer(params, "session")
             found = {ref: row for ref, row in found.items() if row["session_id"] == wanted}
-        return [rules.chosen(row, params) for row in self._page(found, params)]
+        return [rules.chosen(self._recording_row(row), params) for row in self._page(found, params)]
 
     def post_recording(self, params: Params) -> Done:
         """Edit a recording."""
@@ -253,6 +257,23 @@ class Account:
         row = self._recording(params)
         del self.recordings[row["id"]]
         return int(row["id"]), "Recording was deleted"
+
+    def play(self, request: Request) -> Reply:
+        """What is behind a recording's link: its media, or a page that plays it, which a password always makes."""
+        user, _, last = request.path.removeprefix("/play/").partition("/")
+        number = last.partition("-")[0]
+        ref = int(number) if number.isascii() and number.isdigit() else 0
+        if user != quote(self.username) or ref not in self.media or ref not in self.recordings:
+            return Reply(404, PLAYER, {"content-type": "text/html"})
+        one = self.media[ref]
+        if one.content is None or self.recordings[ref]["password"]:
+            return Reply(200, PLAYER, {"content-type": "text/html; charset=utf-8"})
+        return media.served(request, one.content, one.media_type, self.options.resumes)
+
+    def _recording_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        if row["id"] not in self.media:
+            return row
+        return {**row, "recording_link": f"{self._base}/play/{quote(self.username)}/{row['id']}-recording"}
 
     def _recording(self, params: Params) -> dict[str, Any]:
         ref = integer(params, "id")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from connectors.simulators.media import Resumes
+
 
 @dataclass
 class SimInvitee:
@@ -34,6 +36,14 @@ class SimSession:
     foreign: bool = False
 
 
+@dataclass
+class SimMedia:
+    """What a recording's link leads to at this server; without `content` a page that plays it."""
+
+    content: bytes | None = field(default=None, repr=False)
+    media_type: str = "video/mp4"
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail that the server sent; `kind` names the call that caused it ("PUT session", "POST invitee", …)."""
@@ -53,6 +63,7 @@ class Options:
     `custom_shape` pick among the JSON shapes that are seen. `timezone` is the account's zone code.
     `show_custom_data` false never shows custom_data at all. A session whose topic contains `choke_on` cannot be
     made: 500. `authenticated` is what authverify says. `paging` false ignores the offset.
+    `resumes` is how a recording's download can be gone on with.
     """
 
     max_count: int | None = None
@@ -67,3 +78,4 @@ class Options:
     timezone: str = "UTC"
     authenticated: Any = 1
     paging: bool = True
+    resumes: Resumes = "etag"

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 
 from connectors.simulators import openmeetings_calendar as calendar
 from connectors.simulators import openmeetings_doors as doors
+from connectors.simulators.media import MP4
 from connectors.simulators.openmeetings_calls import WRITES, served, target
 from connectors.simulators.openmeetings_doors import Entered
 from connectors.simulators.openmeetings_rooms import new_room
@@ -46,8 +47,6 @@ from connectors.simulators.stand_in import StandIn
 
 CONTEXT = "/openmeetings"
 _Kept = TypeVar("_Kept")
-
-MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 4
 
 
 class OpenMeetingsSimulator(StandIn):
@@ -82,6 +81,11 @@ class OpenMeetingsSimulator(StandIn):
     def files(self) -> dict[int, SimFile]:
         """All files by id, as copies."""
         return self._copy(self._store.files)
+
+    def documents_of(self, session: int | str) -> list[dict[str, Any]]:
+        """The documents that went into a room: name, address (none here) and length in bytes."""
+        there = [one for one in self.files.values() if one.room_id == int(session) and not one.deleted]
+        return [{"name": one.name, "url": None, "bytes": len(one.content)} for one in there]
 
     @property
     def mails(self) -> list[Mail]:
@@ -167,6 +171,12 @@ class OpenMeetingsSimulator(StandIn):
             )
             self._store.recordings[number] = one
             return deepcopy(one)
+
+    def change_recording(self, number: int, **fields: Any) -> None:
+        """Something happens to the recording; the names are those of SimRecording."""
+        with self._lock:
+            for name, value in fields.items():
+                setattr(self._store.recordings[number], name, value)
 
     def add_file(self, **fields: Any) -> SimFile:
         """A file, by default in the account's home."""

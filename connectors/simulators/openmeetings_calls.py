@@ -154,7 +154,7 @@ def served(store: Store, call: Call) -> Reply:
     if not call.resource:
         return Reply(404)
     if call.resource == "recording":
-        return files.mp4(store, call.args[0]) if method == "GET" else Reply(403)
+        return files.mp4(store, call.request, call.args[0]) if method == "GET" else Reply(403)
     login_by = "POST" if store.options.since(9, 0, 0) else "GET"
     if method != (login_by if call.resource == "login" else _METHODS.get(call.resource, "GET")):
         return Reply(405)

@@ -4,6 +4,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 
+from connectors.simulators import media
 from connectors.simulators.openmeetings_doors import redeem, result
 from connectors.simulators.openmeetings_json import (
     Problem,
@@ -51,15 +52,16 @@ def _recording(store: Store, one: SimRecording) -> dict[str, Any]:
     }
 
 
-def mp4(store: Store, key: str) -> Reply:
-    """GET /recordings/mp4/<hash>: with a hash made for that recording, once. Everything else is 404."""
+def mp4(store: Store, request: Request, key: str) -> Reply:
+    """GET /recordings/mp4/<hash>: with a hash made for that recording, once, whatever part of it is asked for.
+    Everything else is 404."""
     if key.isdigit():  # needs a signed-in HTTP session, which nobody has here
         return Reply(404)
     entered = redeem(store, key)
     one = store.recordings.get(entered.recording or 0) if entered else None
     if one is None or one.status != _DONE:
         return Reply(404)
-    return Reply(200, one.content, {"content-type": "video/mp4"})
+    return media.served(request, one.content, "video/mp4", store.options.resumes)
 
 
 # Files

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.simulators.media import Resumes
 from connectors.simulators.openmeetings_json import Problem, java_error
 
 COLUMN = 255
@@ -164,7 +165,7 @@ class Options:
     an unused session by `clock`. `rights` are those of the account. `penalty` is how many seconds a wrong password
     waits. `owner_email` is the account's own address, "" for none. `healthy` is what /info/health says.
     `converters` false: an upload is stored, but ends in 500. An appointment whose title contains `choke_on` cannot
-    be made: 500.
+    be made: 500. `resumes` is how a film's download can be gone on with.
     """
 
     version: str = "9.1.0"
@@ -178,6 +179,7 @@ class Options:
     healthy: bool = True
     converters: bool = True
     choke_on: str = ""
+    resumes: Resumes = "etag"
 
     def since(self, *version: int) -> bool:
         """Whether this server is of that version or a later one."""

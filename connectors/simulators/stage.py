@@ -144,7 +144,10 @@ class Stage:
             await self._silence(fault.delay, receive)
             await _respond(send, reply)
         elif fault.kind == "truncate":
-            await _truncate(receive, send, _with_a_body(reply))
+            whole = _with_a_body(reply)
+            await _break_off(receive, send, whole, len(whole.body) // 2)
+        elif fault.kind == "cut":
+            await _break_off(receive, send, reply, fault.at)
         elif fault.kind == "truncate_gzip":
             packed = gzip.compress(reply.body or GARBAGE)
             half = packed[: len(packed) // 2]
@@ -257,11 +260,14 @@ async def _start(send: Send, reply: Reply, length: int) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
 
 
-async def _truncate(receive: Receive, send: Send, reply: Reply) -> None:
-    """Half the body under the whole length; uvicorn's transport is closed under it, with what it holds sent."""
-    body = reply.body or GARBAGE
-    await _start(send, reply, len(body))
-    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+async def _break_off(receive: Receive, send: Send, reply: Reply, at: int) -> None:
+    """The first `at` bytes of the body under the whole length; uvicorn's transport is closed under it, with what it
+    holds sent. A body that ends before that arrives whole."""
+    if at >= len(reply.body):
+        await _respond(send, reply)
+        return
+    await _start(send, reply, len(reply.body))
+    await send({"type": "http.response.body", "body": reply.body[:at], "more_body": True})
     _transport(send).close()
     await _disconnected(receive)
 

@@ -6,6 +6,7 @@ call's public id; that one is known from the participants' link only.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -29,7 +30,7 @@ from sync.model import (
     Role,
     Session,
 )
-from sync.ports import Connector
+from sync.ports import Connector, Download
 
 
 class IdiligoSettings(VendorSettings):
@@ -97,6 +98,8 @@ def capabilities_for(held: frozenset[str] = frozenset(), *, upload_node: bool = 
         list_invitees=False,
         host_links=True,
         documents_push=upload_node,
+        documents_by_url=True,
+        attach_again=True,
         documents_pull=True,
         limits=Limits(participants=1),
     )
@@ -168,17 +171,19 @@ class IdiligoConnector(VendorConnector):
         """GetAttachments: what was uploaded, generated or signed. Kept by Idiligo for some time only."""
         return tuple(one.artifact(ref) for one in await self._api.attachments(call_id(ref)))
 
-    async def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def download(self, artifact: Artifact, *, start: int = 0, validator: str = "") -> AsyncIterator[Download]:
         """The attachment's content. Its address changes with time, so it is asked for anew."""
         present = {one.ref: one.link for one in await self.artifacts(artifact.session_ref)}
         link = present.get(artifact.ref)
         if link is None:
             raise Gone(f"attachment {artifact.ref} is not there any more")
-        async for chunk in self._api.stream(link):
-            yield chunk
+        async with self._api.stream(link, start, validator) as download:
+            yield download
 
     async def attach(self, ref: str, document: Document) -> str:
-        """AddDocumentFromUrl and SetDocumentToUploadAction: Idiligo fetches the document by itself."""
+        """AddDocumentFromUrl and SetDocumentToUploadAction: Idiligo fetches the document by itself. The node has one
+        document, so setting it again does no harm."""
         call = call_id(ref)
         if self._node is None:
             raise self._lacking("takes documents only in the script's upload_node, which is not configured")

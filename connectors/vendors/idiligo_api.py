@@ -5,7 +5,8 @@ every kind are a 500 with a text, an expired token among them, so the token is r
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, TypeVar
 
 from connectors.answers import Answer, place, raise_for_status
@@ -14,6 +15,7 @@ from connectors.login import Login, NotUnderstood
 from connectors.vendors import idiligo_wire as wire_format
 from connectors.vendors.idiligo_wire import Attachment, Pairs, Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable
+from sync.ports import Download
 
 RENEW_AFTER = 20 * 3600.0
 """Seconds; a token is good for 24 hours (section 1)."""
@@ -48,9 +50,9 @@ class IdiligoApi:
         """Let go of connections."""
         await self._wire.close()
 
-    def stream(self, url: str) -> AsyncIterator[bytes]:
+    def stream(self, url: str, start: int, validator: str) -> AbstractAsyncContextManager[Download]:
         """The content behind an address that the vendor gave."""
-        return self._wire.stream(url, home=self._url)
+        return self._wire.stream(url, home=self._url, start=start, validator=validator)
 
     # Operations, in the order of the document
 
@@ -88,9 +90,10 @@ class IdiligoApi:
         await self._write(wire_format.nothing, "SetValues", ("publicId", public_id), *names, *texts)
 
     async def add_document(self, url: str, name: str, external_id: str) -> str:
-        """Section 8, step 1: Idiligo fetches the document; its id there."""
+        """Section 8, step 1: Idiligo fetches the document; its id there. No call has it before step 2, so one whose id
+        did not arrive is in nobody's way. Raises Unreachable and Refused, never UnknownOutcome."""
         what = (("url", url), ("filename", wire_format.harmless(name)), ("externalId", external_id))
-        return await self._write(wire_format.identifier, "AddDocumentFromUrl", *what)
+        return await self._given(wire_format.identifier, "AddDocumentFromUrl", *what, attempts=2)
 
     async def set_document(self, call: str, external_id: str, document: str) -> None:
         """Section 8, step 2: the document becomes the content of the script's Upload node."""

@@ -71,24 +71,33 @@ def call_id(ref: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An element of GetAttachments (section 9); the formats of Size and Date are not documented."""
+    """An element of GetAttachments (section 9); the formats of Size and Date and the numbers of SignStatus are not
+    documented. `sign_status` is "" where there is none."""
 
     id: str
     description: str
     url: str
     sign_url: str
+    sign_status: str
 
     def artifact(self, session_ref: str) -> Artifact:
-        """In convener's terms. As long as there is an address to sign it at, a signed one is to come."""
+        """In convener's terms. As long as there is an address to sign it at, a signed one is to come in its place; what
+        SignStatus says is kept as it is."""
         return Artifact(
             kind="document",
             ref=self.id,
             session_ref=session_ref,
             name=self.description,
             ready=bool(self.url),
-            more="it is still to be signed" if self.sign_url else "",
+            more=self._more(),
+            status=f"SignStatus {self.sign_status}" if self.sign_status else "",
             link=self.url or None,
         )
+
+    def _more(self) -> str:
+        if not self.url:
+            return "it has no address yet"
+        return "it waits for a signature" if self.sign_url else ""
 
 
 def number_of_call(body: bytes) -> str:
@@ -148,7 +157,11 @@ def attachments(body: bytes) -> list[Attachment]:
         url = texts.get("Url", "")
         usable = url.lower().startswith(("https://", "http://"))
         attachment = Attachment(
-            texts["Id"], texts.get("Description", ""), url if usable else "", texts.get("SignUrl", "")
+            texts["Id"],
+            texts.get("Description", ""),
+            url if usable else "",
+            texts.get("SignUrl", ""),
+            texts.get("SignStatus", "")[:20],
         )
         found.append(attachment)
     return found

@@ -7,6 +7,7 @@ five days at most, cannot be listed and cannot be taken back.
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -34,7 +35,7 @@ from sync.model import (
     Window,
     content_digest,
 )
-from sync.ports import Connector, Listing, Unfindable
+from sync.ports import Connector, Download, Listing, Unfindable
 
 HOST = "Host"
 HOST_LINK_LIFE = timedelta(hours=12)
@@ -189,11 +190,16 @@ class LivedigitalConnector(VendorConnector):
         space = await self._space_of(ref)
         return await self._leavings.of(space, await self._room(space, _id(ref)))
 
-    async def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def download(self, artifact: Artifact, *, start: int = 0, validator: str = "") -> AsyncIterator[Download]:
         """The recording's media or the call's report."""
-        space = await self._space_of(artifact.session_ref)
-        async for chunk in self._leavings.content(space, _id(artifact.session_ref), _id(artifact.ref), artifact.kind):
-            yield chunk
+        room, ref = _id(artifact.session_ref), _id(artifact.ref)
+        space = await self._space_of(room)
+        if artifact.kind == "attendance":
+            yield await self._leavings.report(space, room, ref)
+            return
+        async with self._leavings.media(space, room, ref, start, validator) as download:
+            yield download
 
     async def _access(self, ref: str, name: str, person: str, role: Role, life: timedelta) -> PersonalLink:
         """`person` is the same for the same somebody, so that a report counts them once however many links they

@@ -1,6 +1,7 @@
 """Requests to one livedigital account: tokens, statuses, paging. What the answers mean is in `livedigital_wire.py`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
@@ -11,6 +12,7 @@ from connectors.vendors import livedigital_wire as wire_format
 from connectors.vendors.livedigital_auth import Bearer
 from connectors.vendors.livedigital_wire import Row, Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable
+from sync.ports import Download
 
 PAGE = 100
 """Rows asked for at once, where a first answer does not hold all of them."""
@@ -58,9 +60,9 @@ class LivedigitalApi:
         await self._bearer.forget()
         await self.verify()
 
-    def stream(self, url: str) -> AsyncIterator[bytes]:
+    def stream(self, url: str, start: int, validator: str) -> AbstractAsyncContextManager[Download]:
         """The content behind an address that the vendor gave; no credentials go there."""
-        return self._wire.stream(url, home=self._url)
+        return self._wire.stream(url, home=self._url, start=start, validator=validator)
 
     async def read(self, name: str, *path: str) -> Any:
         """The JSON that a GET answers. `name` is for messages. Raises what `Wire.read` raises."""

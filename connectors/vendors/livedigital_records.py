@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Literal
 
 from connectors.answers import Answer
+from connectors.downloads import at_once
 from connectors.vendors import livedigital_wire as wire_format
 from connectors.vendors.livedigital_api import LivedigitalApi
 from connectors.vendors.livedigital_wire import Call, Record, Room, Unreadable
-from sync.errors import CredentialsRefused, Refused, Unreachable
+from sync.errors import Refused, Unreachable
 from sync.model import Artifact
+from sync.ports import Download
 
 
 class Leavings:
@@ -31,26 +33,29 @@ class Leavings:
             found[-1] = _and_more(found[-1], "there are more recordings than the server lists")
         return (*found, *(_report(room, call) for call in calls))
 
-    async def content(
-        self, space: str, room: str, ref: str, kind: Literal["recording", "document", "attendance"]
-    ) -> AsyncIterator[bytes]:
-        """The media of a recording, or the report of a call as JSON."""
-        if kind == "attendance":
-            query = {"roomId": room, "callId": ref, "format": "json"}
-            answer = await self._api.fetch("report", "spaces", space, "analytics", "report", query=query)
-            try:
-                wire_format.json_value(answer.body)
-            except Unreadable as error:
-                raise Unreachable(f"GET report: unreadable answer ({error})") from None
-            yield answer.body
-            return
-        address = self._media(await self._link(space, room, ref))
+    async def report(self, space: str, room: str, ref: str) -> Download:
+        """The report of a call, as JSON."""
+        query = {"roomId": room, "callId": ref, "format": "json"}
+        answer = await self._api.fetch("report", "spaces", space, "analytics", "report", query=query)
         try:
-            async for chunk in self._api.stream(address):
-                yield chunk
-        except CredentialsRefused:
-            # it says so to a link that has run out, and nothing about the account: nothing of it was sent
-            raise Unreachable(f"recording {ref}: its link is not accepted") from None
+            wire_format.json_value(answer.body)
+        except Unreadable as error:
+            raise Unreachable(f"GET report: unreadable answer ({error})") from None
+        return at_once(answer.body, "application/json")
+
+    @asynccontextmanager
+    async def media(self, space: str, room: str, ref: str, start: int, validator: str) -> AsyncIterator[Download]:
+        """The media of a recording, from an address that is asked for now."""
+        address = self._media(await self._link(space, room, ref))
+        async with AsyncExitStack() as opened:
+            try:
+                download = await opened.enter_async_context(self._api.stream(address, start, validator))
+            except Refused as error:
+                if error.status not in (401, 403):
+                    raise
+                # it says so to a link that has run out, and nothing about the account: nothing of it was sent
+                raise Unreachable(f"recording {ref}: its link is not accepted") from None
+            yield download
 
     async def _records(self, space: str, room: Room) -> tuple[list[Record], str]:
         found = await self._api.read_all(Record, "records", "spaces", space, "rooms", room.id, "records")

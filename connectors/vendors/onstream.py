@@ -4,7 +4,8 @@ Facts are from the Onstream API v2 document. The one to remember: PUT creates an
 makes two sessions, and every call that names a person mails them unless it is told not to.
 """
 
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -13,12 +14,14 @@ from connectors.base import VendorConnector, clear_text, wire_for
 from connectors.settings import VendorPlugin, VendorSettings
 from connectors.vendors import onstream_wire as wire_format
 from connectors.vendors.onstream_api import CutShort, OnstreamApi
+from connectors.vendors.onstream_recordings import media_or_note, note
 from connectors.vendors.onstream_wire import ROLES, SessionRow
 from connectors.vendors.onstream_zones import ZONES
-from sync.errors import Refused, Unreachable
+from sync.errors import Refused, UnknownOutcome, Unreachable
 from sync.model import (
     Artifact,
     Capabilities,
+    Document,
     Finding,
     Invitee,
     Limits,
@@ -27,7 +30,7 @@ from sync.model import (
     Session,
     Window,
 )
-from sync.ports import Connector, Listing
+from sync.ports import Connector, Download, Listing
 
 MARKER_FIELD = "custom1"
 SESSION_FIELDS = "id;topic;start_time;duration;timezone;session_link;custom_data"
@@ -40,7 +43,8 @@ class OnstreamSettings(VendorSettings):
     Onstream reads and writes times in the zone of the account's owner and never says which one that is.
     `timezone` names it by Onstream's own code (UTC, UM12 … UP14, UM95 = -9:30, UP575 = +5:45). The account's DST
     switch must be off: it adds an hour all year round, whatever the date. A wrong code moves every meeting;
-    `convener check` can only compare it with what sessions show.
+    `convener check` can only compare it with what sessions show. `experimental` allows the calls that Onstream's
+    document says not to use in production yet: those for documents.
     """
 
     type: Literal["onstream"]
@@ -48,6 +52,7 @@ class OnstreamSettings(VendorSettings):
     password: SecretStr = Field(min_length=1)
     api_version: int = Field(default=2, ge=1)
     timezone: str = "UTC"
+    experimental: bool = False
 
     @field_validator("timezone")
     @classmethod
@@ -70,10 +75,13 @@ class OnstreamConnector(VendorConnector):
         vendor_mail=True,
         personal_links=True,
         recordings_pull=True,
+        documents_push=True,
+        documents_by_url=True,
         limits=Limits(whole_minutes=True, min_minutes=1),
     )
 
-    def __init__(self, api: OnstreamApi, *, url: str, zone: str) -> None:
+    def __init__(self, api: OnstreamApi, *, url: str, zone: str, experimental: bool) -> None:
+        self.capabilities = replace(self.capabilities, documents_push=experimental)
         self._api = api
         self._zone = zone
         self._url = url
@@ -181,11 +189,29 @@ class OnstreamConnector(VendorConnector):
         mine = (row for row in rows.values() if row.session_id in (None, number))
         return tuple(row.recording(ref) for row in mine)
 
-    def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
-        """Whatever the recording's link answers with: the media, or a page that plays it."""
+    def download(
+        self, artifact: Artifact, *, start: int = 0, validator: str = ""
+    ) -> AbstractAsyncContextManager[Download]:
+        """The media that the recording's link answers with, else a document that refers to it."""
+        vendor = self.capabilities.name
         if artifact.link is None:
-            raise Refused(f"recording {artifact.ref} has no link")
-        return self._api.stream(artifact.link)
+            return nullcontext(note(artifact, vendor, more="it has no link yet"))
+        return media_or_note(artifact, vendor, self._api.stream(artifact.link, start, validator), start=start)
+
+    async def attach(self, ref: str, document: Document) -> str:
+        """PUT file, which puts the address into the account's library, then PUT file_in_session (both experimental).
+        The address is enough: Onstream shows what is there. A file that no session has is in nobody's way."""
+        session = _number(ref)
+        if not self.capabilities.documents_push:
+            raise self._lacking("takes documents only by calls that its document calls experimental (see experimental)")
+        if document.url is None:
+            raise Refused(f"{document.name[:80]!r} has no address that Onstream could show")
+        try:
+            file = await self._api.create("file", wire_format.file(document.url, document.name))
+        except UnknownOutcome as error:
+            raise Unreachable(str(error)) from error
+        await self._api.create("file_in_session", {"file_id": file, "session_id": session, "is_auto_opening": 0})
+        return file
 
     async def _row(self, number: int) -> SessionRow | None:
         rows = await self._api.read_twice(wire_format.session_rows, "session", "id", number)
@@ -220,7 +246,7 @@ def connect(settings: OnstreamSettings, locked: bool) -> Connector:
     secret = settings.password.get_secret_value()
     wire = wire_for(settings, locked, auth=(settings.username, secret))
     api = OnstreamApi(wire, url=settings.url, version=settings.api_version, username=settings.username, secret=secret)
-    return OnstreamConnector(api, url=settings.url, zone=settings.timezone)
+    return OnstreamConnector(api, url=settings.url, zone=settings.timezone, experimental=settings.experimental)
 
 
 plugin = VendorPlugin(OnstreamSettings, connect, OnstreamConnector.capabilities)

@@ -1,6 +1,7 @@
 """Requests to one Onstream account: reading, writing and paging. What the answers mean is in `onstream_wire.py`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from connectors.answers import Answer, place, raise_for_status
@@ -8,6 +9,7 @@ from connectors.http import Wire
 from connectors.vendors import onstream_wire as wire_format
 from connectors.vendors.onstream_wire import Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable
+from sync.ports import Download
 
 PAGE = 100
 """Rows asked for at once. The server may give fewer: its maximum is not documented."""
@@ -51,9 +53,9 @@ class OnstreamApi:
         """Let go of connections."""
         await self._wire.close()
 
-    def stream(self, url: str) -> AsyncIterator[bytes]:
+    def stream(self, url: str, start: int, validator: str) -> AbstractAsyncContextManager[Download]:
         """The content behind an address that the vendor gave."""
-        return self._wire.stream(url, home=self._url)
+        return self._wire.stream(url, home=self._url, start=start, validator=validator)
 
     async def verify(self) -> None:
         """Section "GET authverify" (its sample sends a PUT; the text says GET). Raises CredentialsRefused."""

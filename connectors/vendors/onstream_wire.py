@@ -20,6 +20,9 @@ from sync.model import Artifact, Invitee, Meeting, Participant, Role, Session
 ROLES = {Role.MODERATOR: 1, Role.PARTICIPANT: 2, Role.OBSERVER: 3}
 GROUPS = {"moderators": Role.MODERATOR, "participants": Role.PARTICIPANT, "observers": Role.OBSERVER}
 
+LONGEST_DESCRIPTION = 255
+"""Characters of a file's description (section "PUT file")."""
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _WALL = "%Y-%m-%d %H:%M:%S"
@@ -66,6 +69,11 @@ def person(participant: Participant, *, mail: bool) -> dict[str, Any]:
         "role": ROLES[participant.role],
         "send_email_invitation": mail,
     }
+
+
+def file(url: str, name: str) -> dict[str, Any]:
+    """An address for PUT file; `is_url` is 0 unless it is said, and files of other kinds cannot be added."""
+    return {"file_link": url, "is_url": 1, "file_description": name[:LONGEST_DESCRIPTION]}
 
 
 # What is answered

@@ -5,7 +5,7 @@ get-or-create under a key derived from the marker, which is the one creation tha
 found through its room. Changes are full replacements: what is there is read first and sent back whole.
 """
 
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -44,7 +44,7 @@ from sync.model import (
     Session,
     Window,
 )
-from sync.ports import Connector, Listing
+from sync.ports import Connector, Download, Listing
 
 LOGIN_TIMEOUT = timedelta(seconds=30)
 """The least time that a login gets: from 9.0.0 on a wrong password is answered after 6 to 15 seconds."""
@@ -92,6 +92,7 @@ class OpenMeetingsConnector(VendorConnector):
         host_links=True,
         recordings_pull=True,
         documents_push=True,
+        attach_again=True,
         limits=Limits(title=LONGEST_TEXT),
     )
 
@@ -266,12 +267,11 @@ class OpenMeetingsConnector(VendorConnector):
         """The room's recordings; they outlive the room."""
         return tuple(row.artifact(ref) for row in await self._calls.recordings(number(ref)))
 
-    async def download(self, artifact: Artifact) -> AsyncIterator[bytes]:
+    def download(
+        self, artifact: Artifact, *, start: int = 0, validator: str = ""
+    ) -> AbstractAsyncContextManager[Download]:
         """The recording's film. Each attempt needs a hash of its own, which works once."""
-        recording = number(artifact.ref)
-        key = await self._calls.entrance(guest("Archive", "archive"), {"recordingId": recording})
-        async for chunk in self._calls.film(key):
-            yield chunk
+        return self._calls.film(number(artifact.ref), start, validator)
 
     async def attach(self, ref: str, document: Document) -> str:
         """Upload into the user's home, then move into the room: an upload cannot name a room.

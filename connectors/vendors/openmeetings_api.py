@@ -7,7 +7,8 @@ serviceResult is the service's own word, anything else is a sick server.
 
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -17,6 +18,7 @@ from connectors.login import Login
 from connectors.vendors import openmeetings_rows as rows
 from connectors.vendors.openmeetings_rows import Health, Info, ServiceResult, Unreadable
 from sync.errors import CredentialsRefused, Refused, UnknownOutcome, Unreachable
+from sync.ports import Download
 
 MAX_IDLE = 20 * 60.0
 """Seconds after which a session is not trusted any more; the server ends it when it was idle for 30 minutes."""
@@ -158,9 +160,10 @@ class OpenMeetingsApi:
         except Unreadable as error:
             raise Unreachable(f"{what}: unreadable answer ({error})") from None
 
-    def stream(self, *path: object) -> AsyncIterator[bytes]:
+    def stream(self, *path: object, start: int, validator: str) -> AbstractAsyncContextManager[Download]:
         """The content of a GET outside of the services."""
-        return self._wire.stream("/".join([self._url, *(quote(str(part), safe="") for part in path)]), home=self._url)
+        address = "/".join([self._url, *(quote(str(part), safe="") for part in path)])
+        return self._wire.stream(address, home=self._url, start=start, validator=validator)
 
     # Writing
 

@@ -2,16 +2,19 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from json import dumps
 from typing import Any
 
+from connectors.downloads import looked_into
 from connectors.vendors import openmeetings_rows as rows
 from connectors.vendors import openmeetings_wire as wire_format
 from connectors.vendors.openmeetings_api import BrokenOff, Failed, OpenMeetingsApi
 from connectors.vendors.openmeetings_rows import AppointmentRow, FileRow, FilesRow, RecordingRow, RoomRow
 from connectors.vendors.openmeetings_wire import EXTERNAL_TYPE, stamp
-from sync.errors import CredentialsRefused, Unreachable
+from sync.errors import CredentialsRefused, Gone, Unreachable
+from sync.ports import Download
 
 INTO_THE_ROOM = -2
 MP4_HEAD = b"....ftyp"
@@ -113,20 +116,29 @@ class OpenMeetingsCalls:
             raise Unreachable("the server lists no recordings: not even an empty list")
         return [row for row in found if row.room_id == room]
 
-    async def film(self, key: str) -> AsyncIterator[bytes]:
-        """The film behind a hash. Raises Unreachable when what comes is none, such as a page to log in."""
-        head = b""
-        async for chunk in self._api.stream("recordings", "mp4", key):
-            if len(head) >= len(MP4_HEAD):
-                yield chunk
-                continue
-            head += chunk
-            if len(head) >= len(MP4_HEAD):
+    @asynccontextmanager
+    async def film(self, recording: int, start: int, validator: str) -> AsyncIterator[Download]:
+        """A recording's film, by a hash that is made for this once. Raises Unreachable when what comes is no film from
+        its beginning, such as a page to log in."""
+        async with AsyncExitStack() as opened:
+            try:
+                download = await opened.enter_async_context(self._by_hash(recording, start, validator))
+            except Gone:
+                if not start:
+                    raise
+                # asking for the rest in vain has used up the hash
+                download = await opened.enter_async_context(self._by_hash(recording, 0, ""))
+            if not download.start:
+                head, download = await opened.enter_async_context(looked_into(download, len(MP4_HEAD)))
                 if head[4:8] != MP4_HEAD[4:]:
-                    break
-                yield head
-        if head[4:8] != MP4_HEAD[4:]:
-            raise Unreachable("the recording that came is no MP4")
+                    raise Unreachable("the recording that came is no MP4")
+            yield download
+
+    @asynccontextmanager
+    async def _by_hash(self, recording: int, start: int, validator: str) -> AsyncIterator[Download]:
+        key = await self.entrance(wire_format.guest("Archive", "archive"), {"recordingId": recording})
+        async with self._api.stream("recordings", "mp4", key, start=start, validator=validator) as download:
+            yield download
 
     async def files(self, room: int) -> FilesRow:
         """What lies in the user's home and in the room."""

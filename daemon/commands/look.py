@@ -1,7 +1,9 @@
 """check, status, explain and links: looking without touching."""
 
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -10,11 +12,11 @@ from rich.text import Text
 
 from daemon.console import Context, command
 from daemon.documents import change_row, link_row, links_document
-from daemon.render import printable, show_findings, show_links
+from daemon.render import printable, show_findings, show_links, show_personal_links
 from daemon.wiring import Installation, installation
 from sync.degrade import instant_text
 from sync.errors import ConfigurationError, OutsideError
-from sync.ledger.records import Link, LinkState, Registered
+from sync.ledger.records import Link, LinkState, MailState, PulledState, PushedState, Registered
 from sync.model import Finding, MeetingKey
 from sync.reconcile import Options
 from sync.report import Exit, RouteReport, worst
@@ -49,20 +51,37 @@ async def check(context: Context, only_source: str | None, only_vendor: str | No
 @click.command()
 @click.argument("routes", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Cancelled ones too.")
+@click.option(
+    "--personal",
+    is_flag=True,
+    help="Each participant's own link too. These are secrets: whoever has one is let in under that name.",
+)
 @command
-async def links(context: Context, routes: tuple[str, ...], everything: bool) -> Exit:
+async def links(context: Context, routes: tuple[str, ...], everything: bool, personal: bool) -> Exit:
     """List the meetings with their sessions and join links."""
     async with installation(context.settings(), log_format=context.log_format, locked=True) as inside:
         names = inside.names(routes)
         found = [link for name in names for link in await inside.ledger.links(name)]
         now = inside.clock.now()
+        lives = _link_lives(inside, found) if personal else {}
     shown = [link for link in found if everything or link.state is not LinkState.CANCELLED]
     shown.sort(key=lambda link: (link.start, str(link.key), link.route))
+    if personal and sys.stdout.isatty():
+        click.echo("convener: personal links are secrets: whoever has one is let in under that name", err=True)
     if context.as_json:
-        context.document(links_document(shown, now))
+        context.document(links_document(shown, now, personal=personal))
+    elif personal:
+        show_personal_links(context.out, shown, now, lives)
     else:
         show_links(context.out, shown, now)
     return Exit.DONE
+
+
+def _link_lives(inside: Installation, found: list[Link]) -> dict[str, timedelta | None]:
+    """How long personal links live at the vendors that make them on request; those that still are configured."""
+    vendors = {link.vendor for link in found} & inside.settings.vendors.keys()
+    able = {name: inside.connector(name).capabilities for name in vendors}
+    return {name: can.limits.link_life for name, can in able.items() if can.mints_links}
 
 
 @click.command()
@@ -195,6 +214,23 @@ async def _status(inside: Installation, name: str) -> dict[str, Any]:
             name: states[name] for name in ("pending", "live", "ended", "cancelled", "quarantined", "in_doubt")
         },
         "next_start": instant_text(upcoming[0].start) if upcoming else None,
+        "beside": await _beside(inside, name),
+    }
+
+
+async def _beside(inside: Installation, route: str) -> dict[str, int]:
+    """What did not get where it should, beside the meetings themselves."""
+    pulled = Counter(one.state for one in await inside.ledger.artifacts.pulled(route))
+    pushed = Counter(one.state for one in await inside.ledger.artifacts.pushed(route))
+    mails = Counter(one.state for one in await inside.ledger.mails.of_route(route))
+    return {
+        "documents_refused": pushed[PushedState.REFUSED],
+        "documents_in_doubt": pushed[PushedState.IN_DOUBT],
+        "artifacts_waiting": pulled[PulledState.LISTED] + pulled[PulledState.STORING],
+        "artifacts_given_up": pulled[PulledState.GIVEN_UP],
+        "looks_failed": len(await inside.ledger.occurrences.troubled(route)),
+        "mails_waiting": mails[MailState.WAITING] + mails[MailState.SENDING],
+        "mails_refused": mails[MailState.REFUSED],
     }
 
 
@@ -210,6 +246,9 @@ def _show_status(context: Context, row: dict[str, Any]) -> None:
     for name in ("source_problem", "vendor_problem", "held_reason"):
         if row[name]:
             table.add_row(name.replace("_", " "), Text(printable(row[name]), style="yellow"))
+    beside = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in row["beside"].items() if number)
+    if beside:
+        table.add_row("beside", Text(f"{beside} (see `convener artifacts`)", style="yellow"))
     if row["open_intents"]:
         table.add_row("unsettled", f"{row['open_intents']} calls have an unknown outcome; the next pass looks first")
     if row["meetings"]["quarantined"] or row["meetings"]["in_doubt"]:

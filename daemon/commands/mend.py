@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from daemon.console import Context, command
-from daemon.database import open_engine, revisions, upgrade
+from daemon.database import open_engine, open_ledger, pass_lock, revisions, upgrade
 from daemon.wiring import Installation, installation
 from sync.echo import shown_fields
 from sync.effects import released, settled
 from sync.errors import ConfigurationError
-from sync.ledger.records import DOUBT, Link, LinkState, Registered
+from sync.ledger.records import DOUBT, Link, LinkState, PulledState, Registered
 from sync.model import Invitee, MeetingKey, Session
 from sync.ports import Unfindable
 from sync.report import Exit
@@ -28,8 +28,29 @@ async def retry(context: Context, key: str | None) -> Exit:
         waiting = [link for link in found if _waits(link)]
         for link in waiting:
             await inside.ledger.save_link(released(link), inside.clock.now())
+        await _release_documents(inside, key)
+        await _look_again(inside, key)
+        await inside.ledger.mails.release(key=key)
     _say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
     return Exit.DONE
+
+
+async def _release_documents(inside: Installation, key: str | None) -> None:
+    """Documents that could not be handed over, or of which nobody can tell, are handed over as if they were new."""
+    for route in inside.settings.routes:
+        rows = await inside.ledger.artifacts.pushed(route)
+        await inside.ledger.artifacts.drop_pushed(row for row in rows if row.problem and key in (None, row.key))
+
+
+async def _look_again(inside: Installation, key: str | None) -> None:
+    """What an ended meeting left is looked for once more: of the meeting named, or wherever something was given up."""
+    table, now = inside.ledger.occurrences, inside.clock.now()
+    for route in inside.settings.routes:
+        given_up = {r.key for r in await inside.ledger.artifacts.pulled(route) if r.state is PulledState.GIVEN_UP}
+        wanted = [key] if key else [*given_up, *(str(o.key) for o in await table.troubled(route))]
+        found = [one for one in await table.named(route, wanted) if one.session and one.end <= now]
+        for one in found:
+            await table.save_looks(replace(one, look_at=now, failures=0, problem=""))
 
 
 async def _seen(inside: Installation, vendor: str, ref: str, known: Link | None) -> Session | None:
@@ -121,7 +142,7 @@ async def forget(context: Context, key: str, route: str | None) -> Exit:
 
 @click.group()
 def db() -> None:
-    """The database's schema."""
+    """The database: its schema, and encrypted links whose key is lost."""
 
 
 @db.command("upgrade")
@@ -136,6 +157,21 @@ async def db_upgrade(context: Context) -> Exit:
 async def db_current(context: Context) -> Exit:
     """Show the schema's revision and the newest one."""
     return await _schema(context, run=False)
+
+
+@db.command("forget-links")
+@command
+async def db_forget_links(context: Context) -> Exit:
+    """Drop the encrypted personal links, for when their key is lost; it takes no key.
+
+    The next pass makes them anew, or asks the vendor for them again. Those of ISL Groop come with the registration and
+    cannot be asked for again: the participants' own links go on working, but convener does not know them any more.
+    """
+    settings = context.settings()
+    async with open_ledger(settings.database_url()) as ledger, pass_lock(settings.database_url()):
+        number = await ledger.forget_links()
+    _say(context, {"forgotten_links": number}, f"{number} personal links forgotten")
+    return Exit.DONE
 
 
 async def _schema(context: Context, *, run: bool) -> Exit:

@@ -2,21 +2,19 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from daemon.console import Context, command
 from daemon.documents import passes_document
+from daemon.progress import PassProgress
 from daemon.render import show_report
 from daemon.service import serve
 from daemon.wiring import Installation, installation
-from sync.change import Change
-from sync.errors import ConfigurationError
+from sync.errors import ConfigurationError, LockTaken
 from sync.reconcile import Options
 from sync.report import Exit, RouteReport, worst
 
@@ -59,9 +57,10 @@ async def reconcile(context: Context, routes: tuple[str, ...], dry_run: bool, fo
         else:
             async with inside.writing():
                 for name in names:
-                    with _Progress(context, name) as progress:
-                        steps = replace(options, on_plan=progress.on_plan, on_step=progress.on_step)
+                    with PassProgress(name) as bars:
+                        steps = replace(options, on_plan=bars.on_plan, on_step=bars.on_step)
                         reports.append(await _one(inside, name, steps, approved))
+            reports = await _harvested(inside, reports, options)
     code = worst(report.exit() for report in reports)
     _show(context, reports, code)
     return code
@@ -80,6 +79,20 @@ async def _one(
     if approved is not None:
         options = replace(options, approved=approved.get(name, frozenset()))
     return await inside.reconciler(name).run(options)
+
+
+async def _harvested(inside: Installation, reports: list[RouteReport], options: Options) -> list[RouteReport]:
+    """The reports with what the passes' artifacts came to; another process that fetches them is left to it."""
+    try:
+        async with inside.harvesting():
+            done = []
+            for report in reports:
+                with PassProgress(report.route) as bars:
+                    fetching = replace(options, on_bytes=bars.on_bytes)
+                    done.append(await inside.reconciler(report.route).harvest(report, fetching))
+            return done
+    except LockTaken:
+        return reports
 
 
 def _show(context: Context, reports: list[RouteReport], code: Exit) -> None:
@@ -113,31 +126,3 @@ def _load(path: Path) -> dict[str, frozenset[str]]:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path}: not a plan saved by `convener plan --out`") from error
-
-
-@dataclass
-class _Progress:
-    """A progress bar on a terminal's stderr while steps are applied; silent elsewhere."""
-
-    context: Context
-    route: str
-
-    def __enter__(self) -> "_Progress":
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task(self.route, total=None)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def on_plan(self, steps: int) -> None:
-        """So many steps are coming."""
-        if steps:
-            self._bar.update(self._task, total=steps)
-            self._bar.start()
-
-    def on_step(self, _change: Change) -> None:
-        """One step is over."""
-        self._bar.advance(self._task)

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.ledger import tables as t
 from sync.ledger.records import Intent, Link, LinkState, Registered
+from sync.ledger.vault import Vault
 from sync.model import MeetingKey, Role, parse_recurrence, recurrence_text
 
 
-async def save_link(connection: AsyncConnection, link: Link, now: datetime) -> None:
-    """Insert or replace a link with its invitees."""
+async def save_link(connection: AsyncConnection, link: Link, now: datetime, vault: Vault) -> None:
+    """Insert or replace a link with its invitees, whose personal links go through the vault."""
     where = (t.links.c.route == link.route, t.links.c.key == str(link.key))
     values = {
         "state": link.state.value,
@@ -50,10 +51,10 @@ async def save_link(connection: AsyncConnection, link: Link, now: datetime) -> N
             return
     else:
         await connection.execute(update(t.links).where(t.links.c.id == number).values(values))
-    await _save_invitees(connection, number, link.invitees)
+    await _save_invitees(connection, number, link.invitees, vault)
 
 
-async def _save_invitees(connection: AsyncConnection, link_id: int, people: Iterable[Registered]) -> None:
+async def _save_invitees(connection: AsyncConnection, link_id: int, people: Iterable[Registered], vault: Vault) -> None:
     query = select(t.invitees).where(t.invitees.c.link_id == link_id)
     known = {row.email: row for row in await connection.execute(query)}
     wanted = {person.email: person for person in people}
@@ -62,33 +63,37 @@ async def _save_invitees(connection: AsyncConnection, link_id: int, people: Iter
         await connection.execute(delete(t.invitees).where(t.invitees.c.id.in_(gone)))
     new = []
     for email, person in wanted.items():
-        values = {
-            "name": person.name,
-            "role": person.role.value,
-            "ref": person.ref,
-            "stale": person.stale,
-            "personal_link": person.personal_link,
-            "link_for": person.link_for,
-            "link_expires_at": person.link_expires,
-        }
         row = known.get(email)
         if row is None:
-            new.append({"link_id": link_id, "email": email, **values})
-        elif registered(row) != person:
+            new.append({"link_id": link_id, "email": email, **_values(person, vault)})
+        elif registered(row, vault) != person:
+            values = _values(person, vault)
             await connection.execute(update(t.invitees).where(t.invitees.c.id == row.id).values(values))
     if new:
         await connection.execute(insert(t.invitees), new)
 
 
-def registered(row: Row[Any]) -> Registered:
-    """A participant."""
+def _values(person: Registered, vault: Vault) -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "role": person.role.value,
+        "ref": person.ref,
+        "stale": person.stale,
+        "personal_link": vault.seal(person.personal_link) if person.personal_link else person.personal_link,
+        "link_for": person.link_for,
+        "link_expires_at": person.link_expires,
+    }
+
+
+def registered(row: Row[Any], vault: Vault) -> Registered:
+    """A participant, their personal link in the clear. Raises LedgerError when no key opens it."""
     return Registered(
         row.email,
         row.name,
         Role(row.role),
         row.ref,
         row.stale,
-        row.personal_link,
+        vault.open(row.personal_link) if row.personal_link else row.personal_link,
         row.link_for,
         row.link_expires_at,
     )

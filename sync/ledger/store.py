@@ -1,44 +1,50 @@
 """Reads and writes of the ledger. Each writing method is one transaction, committed when it returns."""
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sync.ledger import rows
+from sync.ledger import rows, sealing
 from sync.ledger import tables as t
+from sync.ledger.artifacts import Artifacts
+from sync.ledger.database import Database
+from sync.ledger.mails import Mails
+from sync.ledger.occurrences import Occurrences
 from sync.ledger.records import WATCH, Intent, Link, LinkState, Registered, Run, SourceState, VendorState
+from sync.ledger.vault import Vault
 from sync.model import MeetingKey, content_digest, recurrence_text
 
 
 class Ledger:
-    """The database of one installation."""
+    """The database of one installation. Personal links are kept through the vault, and are clear in what is read."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._one_writer = asyncio.Lock()
+    def __init__(self, engine: AsyncEngine, vault: Vault | None = None) -> None:
+        self._db = Database(engine)
+        self._vault = vault or Vault()
+        self.occurrences = Occurrences(self._db)
+        self.artifacts = Artifacts(self._db)
+        self.mails = Mails(self._db)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._engine.dispose()
+        await self._db.engine.dispose()
 
-    @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
-        async with self._one_writer, self._engine.begin() as connection:
-            yield connection
+    async def open_vault(self, *, seal: bool) -> None:
+        """Make sure that the personal links can be read; with `seal`, that all of them are sealed with the first key,
+        if there is one. Raises LedgerError."""
+        await sealing.open_vault(self._db, self._vault, seal=seal)
 
-    async def _all(self, query: Select[Any]) -> list[Row[Any]]:
-        async with self._engine.connect() as connection:
-            return list(await connection.execute(query))
+    async def forget_links(self) -> int:
+        """Drop the sealed personal links, which takes no key; how many there were."""
+        return await sealing.forget_links(self._db)
 
     async def installation(self) -> str:
         """This installation's random name, part of every marker; made at the first call."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             query = select(t.meta.c.value).where(t.meta.c.name == "installation")
             known = (await connection.execute(query)).scalar_one_or_none()
             if known is None:
@@ -60,11 +66,11 @@ class Ledger:
         for column, value in ((t.links.c.route, route), (t.links.c.key, key)):
             if value is not None:
                 query, people = query.where(column == value), people.where(column == value)
-        async with self._engine.connect() as connection:
+        async with self._db.engine.connect() as connection:
             found = list(await connection.execute(query))
             by_link: dict[int, list[Registered]] = {}
             for person in await connection.execute(people):
-                by_link.setdefault(person.link_id, []).append(rows.registered(person))
+                by_link.setdefault(person.link_id, []).append(rows.registered(person, self._vault))
         return [rows.link(row, tuple(by_link.get(row.id, ()))) for row in found]
 
     async def save_link(self, link: Link, now: datetime) -> None:
@@ -73,13 +79,17 @@ class Ledger:
 
     async def save_links(self, links: Iterable[Link], now: datetime) -> None:
         """Insert or replace links with their invitees, all or none."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             for link in links:
-                await rows.save_link(connection, link, now)
+                await rows.save_link(connection, link, now, self._vault)
 
     async def delete_link(self, route: str, key: MeetingKey) -> None:
-        """Forget a link and its open intents."""
-        async with self._write() as connection:
+        """Forget a link, its open intents, what is looked for after it and what it was given; files are not touched."""
+        async with self._db.write() as connection:
+            o, d = t.occurrences.c, t.documents.c
+            off = update(t.occurrences).values(session="", look_at=None)
+            await connection.execute(off.where(o.route == route, o.link_key == str(key)))
+            await connection.execute(delete(t.documents).where(d.route == route, d.key == str(key)))
             found = select(t.links.c.id).where(t.links.c.route == route, t.links.c.key == str(key))
             await connection.execute(delete(t.invitees).where(t.invitees.c.link_id.in_(found)))
             await connection.execute(delete(t.links).where(t.links.c.route == route, t.links.c.key == str(key)))
@@ -87,7 +97,7 @@ class Ledger:
 
     async def rekey(self, route: str, moved: Mapping[MeetingKey, MeetingKey], now: datetime) -> None:
         """Give links other keys; links without a session that stand under a new key make room."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             for old, new in moved.items():
                 taken = select(t.links.c.id).where(t.links.c.route == route, t.links.c.key == str(new))
                 await connection.execute(delete(t.invitees).where(t.invitees.c.link_id.in_(taken)))
@@ -95,12 +105,18 @@ class Ledger:
                 named = {"key": str(new), "recurrence_id": recurrence_text(new.recurrence_id), "updated_at": now}
                 where = (t.links.c.route == route, t.links.c.key == str(old))
                 await connection.execute(update(t.links).where(*where).values(named))
+                o, d = t.occurrences.c, t.documents.c
+                off = update(t.occurrences).values(session="", look_at=None)
+                await connection.execute(off.where(o.route == route, o.link_key == str(old)))
+                await connection.execute(
+                    update(t.documents).where(d.route == route, d.key == str(old)).values(key=str(new))
+                )
 
     async def sessions_of_others(self, vendor: str, link: Link) -> frozenset[str]:
         """The vendor's sessions that belong to other meetings than the link's."""
         other = (t.links.c.key != str(link.key)) | (t.links.c.route != link.route)
         held = (t.links.c.session.is_not(None), t.links.c.state != LinkState.CANCELLED.value)
-        found = await self._all(select(t.links.c.session).where(t.links.c.vendor == vendor, other, *held))
+        found = await self._db.all(select(t.links.c.session).where(t.links.c.vendor == vendor, other, *held))
         return frozenset(row.session for row in found)
 
     async def witnesses(self, link: Link, number: int) -> list[tuple[str, str]]:
@@ -108,7 +124,7 @@ class Ledger:
         other = (t.links.c.key != str(link.key)) | (t.links.c.route != link.route)
         held = (t.links.c.session.is_not(None), t.links.c.state == LinkState.LIVE.value, t.links.c.marker != "")
         query = select(t.links.c.marker, t.links.c.session).where(t.links.c.vendor == link.vendor, other, *held)
-        return [tuple(row) for row in await self._all(query.order_by(t.links.c.created_at.desc()).limit(number))]
+        return [tuple(row) for row in await self._db.all(query.order_by(t.links.c.created_at.desc()).limit(number))]
 
     # -- intents -------------------------------------------------------------------------------------------
 
@@ -124,9 +140,9 @@ class Ledger:
     ) -> Intent:
         """Write ahead: when this returns, the decision to write is on disk (and the link it belongs to, unless it is
         `recorded` as it is)."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             if not recorded:
-                await rows.save_link(connection, link, now)
+                await rows.save_link(connection, link, now, self._vault)
             values = {
                 "route": link.route,
                 "key": str(link.key),
@@ -155,7 +171,7 @@ class Ledger:
     async def open_intents(self, route: str) -> list[Intent]:
         """The intents of a route without an outcome, oldest first."""
         query = select(t.intents).where(t.intents.c.route == route, t.intents.c.settled_at.is_(None))
-        return [rows.intent(row) for row in await self._all(query.order_by(t.intents.c.id))]
+        return [rows.intent(row) for row in await self._db.all(query.order_by(t.intents.c.id))]
 
     async def undecided(self, route: str) -> list[Intent]:
         """The open intents that keep a meeting waiting (all but those that watch for late effects)."""
@@ -163,7 +179,7 @@ class Ledger:
 
     async def looked(self, intent: Intent, now: datetime) -> None:
         """Remember that the vendor was looked at once and the effect was not there."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             await connection.execute(update(t.intents).where(t.intents.c.id == intent.id).values(looked_at=now))
 
     async def taken_for_absent(self, intent: Intent) -> bool:
@@ -171,13 +187,13 @@ class Ledger:
         c = t.intents.c
         same = (c.route == intent.route, c.key == intent.key, c.action == intent.action, c.outcome == "absent")
         whom = (c.participant == intent.participant, c.session == intent.session)
-        return bool(await self._all(select(c.id).where(*same, *whom).limit(1)))
+        return bool(await self._db.all(select(c.id).where(*same, *whom).limit(1)))
 
     async def settle(self, intent: Intent, outcome: str, now: datetime, link: Link | None = None) -> None:
         """Close an intent and record what it did to its link, in one transaction."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             if link is not None:
-                await rows.save_link(connection, link, now)
+                await rows.save_link(connection, link, now, self._vault)
             await connection.execute(
                 update(t.intents).where(t.intents.c.id == intent.id).values(settled_at=now, outcome=outcome)
             )
@@ -186,7 +202,7 @@ class Ledger:
 
     async def source(self, name: str) -> SourceState:
         """What is remembered of the source; empty when it was never read."""
-        found = await self._all(select(t.sources).where(t.sources.c.name == name))
+        found = await self._db.all(select(t.sources).where(t.sources.c.name == name))
         if not found:
             return SourceState()
         row = found[0]
@@ -202,27 +218,27 @@ class Ledger:
             "problem": state.problem,
             "rejected": sorted(([uid, why] for uid, why in state.rejected), key=str),
         }
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             done = await connection.execute(update(t.sources).where(t.sources.c.name == name).values(values))
             if not done.rowcount:
                 await connection.execute(insert(t.sources).values(name=name, **values))
 
     async def vendor(self, name: str) -> VendorState:
         """What is remembered of the vendor."""
-        found = await self._all(select(t.vendors).where(t.vendors.c.name == name))
+        found = await self._db.all(select(t.vendors).where(t.vendors.c.name == name))
         return VendorState(found[0].cooldown_until, found[0].problem) if found else VendorState()
 
     async def save_vendor(self, name: str, state: VendorState) -> None:
         """Remember the vendor."""
         values = {"cooldown_until": state.cooldown_until, "problem": state.problem}
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             done = await connection.execute(update(t.vendors).where(t.vendors.c.name == name).values(values))
             if not done.rowcount:
                 await connection.execute(insert(t.vendors).values(name=name, **values))
 
     async def start_run(self, route: str, now: datetime) -> int:
         """A new run's number."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             values = {"route": route, "started_at": now, "counts": {}}
             return int((await connection.execute(insert(t.runs).values(values).returning(t.runs.c.id))).scalar_one())
 
@@ -230,14 +246,14 @@ class Ledger:
         self, number: int, now: datetime, exit_code: int, counts: Mapping[str, int], reason: str
     ) -> None:
         """Record how a run ended."""
-        async with self._write() as connection:
+        async with self._db.write() as connection:
             values = {"finished_at": now, "exit": exit_code, "counts": dict(counts), "reason": reason or None}
             await connection.execute(update(t.runs).where(t.runs.c.id == number).values(values))
 
     async def last_run(self, route: str, *, successful: bool = False) -> Run | None:
         """The newest run of the route, or the newest with exit code 0."""
         query = select(t.runs).where(t.runs.c.route == route).order_by(t.runs.c.id.desc()).limit(1)
-        found = await self._all(query.where(t.runs.c.exit == 0) if successful else query)
+        found = await self._db.all(query.where(t.runs.c.exit == 0) if successful else query)
         if not found:
             return None
         r = found[0]

@@ -3,7 +3,10 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.contract.connector_base", "tests.contract.connector_people", "tests.contract.connector"
+    "tests.contract.connector_base",
+    "tests.contract.connector_people",
+    "tests.contract.connector",
+    "tests.contract.downloads",
 )
 
 

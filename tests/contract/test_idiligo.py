@@ -8,10 +8,10 @@ import pytest
 from connectors.simulators.faults import Fault
 from connectors.simulators.idiligo import IdiligoSimulator
 from connectors.vendors.idiligo import IdiligoSettings, capabilities_for, plugin
-from sync.errors import OutsideError, RateLimited, UnknownOutcome, WritesLocked
+from sync.errors import OutsideError, RateLimited, Refused, UnknownOutcome, Unreachable, WritesLocked
 from sync.model import Document
 from sync.ports import Connector
-from tests.contract.connector import NO_EFFECT, UNKNOWN_AFTER, UNKNOWN_BEFORE, ConnectorSuite
+from tests.contract.connector import NO_EFFECT, UNKNOWN_AFTER, UNKNOWN_BEFORE, ConnectorSuite, everything_said
 from tests.contract.connector_base import MARKER, PEOPLE, SHORT, BasicSuite, ConnectorFixtures, Factory, a_meeting
 
 USERNAME = "søn & co"
@@ -79,6 +79,8 @@ class TestIdiligoWithoutValues(IdiligoBase, BasicSuite):
         assert plugin.capabilities.holds == plugin.capabilities.update != frozenset(), "with values for everything"
 
 
+HARMLESS = ("AddDocumentFromUrl",)
+"""What it leaves when its outcome is not known is in nobody's way: no call has the document yet."""
 Writes = dict[str, Callable[[], Awaitable[Any]]]
 
 
@@ -125,18 +127,29 @@ class TestEveryWrite(IdiligoBase, ConnectorFixtures):
             before = sim.effects(operation)
             sent = sum(entry.resource == operation for entry in sim.requests)
             sim.faults.add(Fault(kind, resource=operation))
-            with pytest.raises(UnknownOutcome):
+            with pytest.raises(OutsideError) as caught:
                 await call()
+            assert type(caught.value) is (Unreachable if operation in HARMLESS else UnknownOutcome), operation
             assert sim.effects(operation) - before == (1 if kind in UNKNOWN_AFTER else 0), operation
             assert sum(entry.resource == operation for entry in sim.requests) - sent == 1, operation
+
+    async def test_a_document_that_cannot_be_fetched_is_refused(
+        self, connector: Connector, sim: IdiligoSimulator
+    ) -> None:
+        created = await connector.create(a_meeting(), MARKER, mail=False)
+        secret = "not-a-scheme-and-a-secret"
+        with pytest.raises(Refused, match="cannot be fetched") as caught:
+            await connector.attach(created.ref, Document("a.pdf", "application/pdf", url=secret))
+        assert secret not in everything_said(caught.value)
+        assert sim.documents_of(created.ref) == []
 
     async def test_an_empty_answer_is_enough_only_for_what_answers_nothing(
         self, connector: Connector, sim: IdiligoSimulator
     ) -> None:
         for operation, call in (await all_writes(connector, connector)).items():
             sim.faults.add(Fault("empty", resource=operation))
-            if operation in ("CreateCall", "CreateContact", "AddDocumentFromUrl"):
-                with pytest.raises(UnknownOutcome):
+            if operation in ("CreateCall", "CreateContact", *HARMLESS):
+                with pytest.raises(Unreachable if operation in HARMLESS else UnknownOutcome):
                     await call()
             else:
                 await call()

@@ -1,16 +1,23 @@
 """What is special about Idiligo: calls and their public ids, values, the one guest, documents."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from connectors.simulators.faults import Fault
 from connectors.simulators.idiligo import IdiligoSimulator
+from connectors.simulators.media import Resumes
 from sync.errors import Gone, Refused, UnknownOutcome, Unreachable
 from sync.model import Artifact, Document, Participant, Role
 from sync.ports import Connector, Unfindable
 from tests.contract.connector import everything_said
 from tests.contract.connector_base import MARKER, PEOPLE, ConnectorFixtures, Factory, a_meeting
+from tests.contract.downloads import (
+    a_whole_that_is_asked_for_more_comes_again,
+    another_version_begins_anew,
+    breaks_anywhere,
+    content,
+)
 from tests.contract.test_idiligo import GUEST, PAPER, IdiligoBase
 
 Sim = IdiligoSimulator
@@ -242,6 +249,9 @@ class TestPeopleAndDocuments(IdiligoBase, ConnectorFixtures):
         ref = await connector.attach(created.ref, PAPER)
         assert sim.documents[int(ref)] == {"url": PAPER.url, "filename": PAPER.name, "externalId": "contract"}
         assert sim.calls[int(created.ref)].uploads == {"contract": int(ref)}
+        assert sim.documents_of(created.ref) == [{"name": PAPER.name, "url": PAPER.url, "bytes": None}]
+        again = await connector.attach(created.ref, PAPER)
+        assert sim.calls[int(created.ref)].uploads == {"contract": int(again)}
 
     async def test_a_document_without_address_or_node_is_refused(self, make: Factory, sim: Sim) -> None:
         with pytest.raises(Refused, match="no address"):
@@ -258,17 +268,45 @@ class TestPeopleAndDocuments(IdiligoBase, ConnectorFixtures):
         call = sim.add_session()
         assert await connector.artifacts(str(call)) == ()
         sim.add_attachment(call, "Report & more.pdf", "the report", preview="x")
-        signed = sim.add_attachment(call, "Contract.pdf", "the contract", sign=True)
-        found = await connector.artifacts(str(call))
-        assert [(one.kind, one.name, one.ready, bool(one.more)) for one in found] == [
-            ("document", "Report & more.pdf", True, False),
-            ("document", "Contract.pdf", True, True),
-        ]
-        assert found[0].link is not None
-        assert found[0].link not in repr(found)
-        sim.sign(call, signed)
-        assert [one.more for one in await connector.artifacts(str(call))] == ["", ""]
-        assert b"".join([chunk async for chunk in connector.download(found[0])]) == b"the report"
+        (found,) = await connector.artifacts(str(call))
+        assert (found.kind, found.name, found.ready) == ("document", "Report & more.pdf", True)
+        assert (found.more, found.status) == ("", "SignStatus 0")
+        assert found.link is not None
+        assert found.link not in repr(found)
+        assert await content(connector, found) == b"the report"
+
+    async def test_what_waits_for_a_signature_is_there_now_and_again_when_it_is_signed(
+        self, connector: Connector, sim: Sim
+    ) -> None:
+        call = sim.add_session()
+        number = sim.add_attachment(call, "Contract.pdf", "the contract", sign=True)
+        (waiting,) = await connector.artifacts(str(call))
+        assert (waiting.ready, waiting.more) == (True, "it waits for a signature")
+        assert waiting.status == "SignStatus 1"
+        assert await content(connector, waiting) == b"the contract"
+        sim.sign(call, number, "the contract, signed")
+        (signed,) = await connector.artifacts(str(call))
+        assert (signed.ref, signed.ready, signed.more, signed.status) == (waiting.ref, True, "", "SignStatus 2")
+        assert await content(connector, signed) == b"the contract, signed"
+
+    @pytest.mark.parametrize("resumes", get_args(Resumes))
+    async def test_an_attachment_that_breaks_off_anywhere_is_gone_on_with(
+        self, connector: Connector, sim: Sim, resumes: Resumes
+    ) -> None:
+        sim.options.resumes = resumes
+        call, paper = sim.add_session(), "0123456789" * 500
+        number = sim.add_attachment(call, content=paper)
+        (found,) = await connector.artifacts(str(call))
+        await breaks_anywhere(connector, found, sim, "file", paper.encode())
+        if resumes == "never":
+            return
+        await a_whole_that_is_asked_for_more_comes_again(connector, found, paper.encode())
+
+        def change() -> bytes:
+            sim.change_attachment(call, number, paper[::-1])
+            return paper[::-1].encode()
+
+        await another_version_begins_anew(connector, found, sim, "file", change, 3000)
 
     async def test_an_attachment_that_ended_or_lies_in_a_private_place_is_not_downloaded(
         self, connector: Connector, sim: Sim
@@ -276,10 +314,10 @@ class TestPeopleAndDocuments(IdiligoBase, ConnectorFixtures):
         call = sim.add_session()
         sim.add_attachment(call, url="http://192.168.0.1/secret")
         (inside,) = await connector.artifacts(str(call))
-        with pytest.raises(Unreachable, match="private address"):
-            await anext(connector.download(inside))
+        with pytest.raises(Refused, match="private address"):
+            await content(connector, inside)
         with pytest.raises(Gone):
-            await anext(connector.download(Artifact("document", "1", str(call))))
+            await content(connector, Artifact("document", "1", str(call)))
 
     @pytest.mark.parametrize("kind", ["500_before", "503_before", "reset_before", "truncate", "garbage", "empty"])
     async def test_a_listing_that_fails_is_never_empty(self, make: Factory, sim: Sim, kind: str) -> None:

@@ -168,9 +168,15 @@ def test_attachments_are_read_with_or_without_their_parts() -> None:
         b"<SignUrl>https://x.example/sign</SignUrl><SignStatus>0</SignStatus></AttachmentDTO></ArrayOfAttachmentDTO>"
     )
     first, second = (one.artifact("1") for one in wire_format.attachments(body))
-    assert (first.ref, first.name, first.link, first.ready, first.more) == ("7", "", None, False, "")
+    assert (first.ref, first.name, first.link, first.ready, first.more) == (
+        "7",
+        "",
+        None,
+        False,
+        "it has no address yet",
+    )
     assert (second.name, second.link, second.ready) == ("A & B", "https://x.example/8", True)
-    assert "signed" in second.more
+    assert (second.more, second.status, first.status) == ("it waits for a signature", "SignStatus 0", "")
     assert wire_format.attachments(b"<ArrayOfAttachmentDTO/>") == []
 
 

@@ -2,24 +2,27 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from connectors.simulators.faults import Fault
 from connectors.simulators.livedigital import LivedigitalSimulator
+from connectors.simulators.media import Resumes
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable, WritesLocked
 from sync.model import Artifact
 from sync.ports import Connector
 from tests.contract.connector_base import MARKER, ConnectorFixtures, Factory, a_meeting
+from tests.contract.downloads import (
+    a_whole_that_is_asked_for_more_comes_again,
+    another_version_begins_anew,
+    breaks_anywhere,
+    content,
+)
 from tests.contract.test_livedigital import UNKNOWN, LivedigitalBase
 
 MEDIA = bytes(range(256)) * 4000
 EVENING = datetime(2026, 12, 1, 23, 50, tzinfo=UTC)
-
-
-async def content(connector: Connector, artifact: Artifact) -> bytes:
-    return b"".join([chunk async for chunk in connector.download(artifact)])
 
 
 class TestRecordings(LivedigitalBase, ConnectorFixtures):
@@ -94,7 +97,7 @@ class TestRecordings(LivedigitalBase, ConnectorFixtures):
         room = sim.add_session().id
         sim.add_recording(room, content=MEDIA)
         (found,) = await make().artifacts(room)
-        with pytest.raises(Unreachable, match="private address"):
+        with pytest.raises(Refused, match="private address"):
             await content(make(), found)
         assert "media" not in {entry.resource for entry in sim.requests}
         assert await content(make(allow_private=True), found) == MEDIA
@@ -120,6 +123,38 @@ class TestRecordings(LivedigitalBase, ConnectorFixtures):
         sim.faults.add(Fault(kind, resource="media"))
         with pytest.raises(Unreachable):
             await content(connector, found)
+
+    @pytest.mark.parametrize("resumes", get_args(Resumes))
+    async def test_a_download_that_breaks_anywhere_is_gone_on_with(
+        self, connector: Connector, sim: LivedigitalSimulator, resumes: Resumes
+    ) -> None:
+        sim.options.resumes = resumes
+        room = sim.add_session().id
+        sim.add_recording(room, content=MEDIA)
+        (found,) = await connector.artifacts(room)
+        await breaks_anywhere(connector, found, sim, "media", MEDIA)
+
+    async def test_a_recording_that_changed_or_is_there_already_begins_anew(
+        self, connector: Connector, sim: LivedigitalSimulator
+    ) -> None:
+        room = sim.add_session().id
+        record, other = sim.add_recording(room, content=MEDIA), MEDIA[::-1]
+        (found,) = await connector.artifacts(room)
+        await a_whole_that_is_asked_for_more_comes_again(connector, found, MEDIA)
+
+        def change() -> bytes:
+            sim.finish_recording(record, other)
+            return other
+
+        await another_version_begins_anew(connector, found, sim, "media", change, 5000)
+
+    async def test_a_stand_in_has_a_film_to_give(self, connector: Connector, sim: LivedigitalSimulator) -> None:
+        room = sim.add_session().id
+        sim.add_recording(room)
+        (found,) = await connector.artifacts(room)
+        async with connector.download(found) as download:
+            assert download.media_type == "video/mp4"
+            assert b"".join([chunk async for chunk in download.chunks])[4:8] == b"ftyp"
 
     @pytest.mark.parametrize("resource", ["records", "record-download", "calls", "room"])
     @pytest.mark.parametrize("kind", ["500_before", "garbage", "empty", "truncate"])

@@ -1,20 +1,29 @@
 """OpenMeetings: recordings come out, documents go in."""
 
+from typing import get_args
+
 import pytest
 
 from connectors.simulators.faults import Fault
-from connectors.simulators.openmeetings import MP4, OpenMeetingsSimulator
+from connectors.simulators.media import MP4, Resumes, film
+from connectors.simulators.openmeetings import OpenMeetingsSimulator
 from sync.errors import Gone, OutsideError, Refused, UnknownOutcome, Unreachable, WritesLocked
-from sync.model import Artifact, Document
+from sync.model import Document
 from sync.ports import Connector
 from tests.contract.connector_base import MARKER, PEOPLE, ConnectorFixtures, Factory, a_meeting
+from tests.contract.downloads import (
+    Receiver,
+    a_whole_that_is_asked_for_more_comes_again,
+    another_version_begins_anew,
+    breaks_anywhere,
+    content,
+)
 from tests.contract.test_openmeetings import OpenMeetingsBase
 
 MEETING = a_meeting(participants=PEOPLE)
 
 
-async def content(connector: Connector, artifact: Artifact) -> bytes:
-    return b"".join([chunk async for chunk in connector.download(artifact)])
+FILM = film(bytes(range(256)) * 400)
 
 
 class TestOpenMeetingsArtifacts(OpenMeetingsBase, ConnectorFixtures):
@@ -77,6 +86,49 @@ class TestOpenMeetingsArtifacts(OpenMeetingsBase, ConnectorFixtures):
             assert secret not in str(caught.value)
         assert await content(connector, one) == MP4
 
+    @pytest.mark.parametrize("resumes", get_args(Resumes))
+    async def test_a_film_that_breaks_off_anywhere_is_gone_on_with(
+        self, connector: Connector, sim: OpenMeetingsSimulator, resumes: Resumes
+    ) -> None:
+        sim.options.resumes = resumes
+        await connector.create(MEETING, MARKER, mail=False)
+        sim.add_recording(1, content=FILM)
+        (one,) = await connector.artifacts("1")
+        await breaks_anywhere(connector, one, sim, "recording", FILM)
+
+    async def test_a_film_that_changed_or_is_there_already_begins_anew(
+        self, connector: Connector, sim: OpenMeetingsSimulator
+    ) -> None:
+        await connector.create(MEETING, MARKER, mail=False)
+        number, other = sim.add_recording(1, content=FILM).id, film(b"other" * 9000)
+        (one,) = await connector.artifacts("1")
+        await a_whole_that_is_asked_for_more_comes_again(connector, one, FILM)
+
+        def change() -> bytes:
+            sim.change_recording(number, content=other)
+            return other
+
+        await another_version_begins_anew(connector, one, sim, "recording", change, 5000)
+        sim.change_recording(number, status="ERROR")
+        with pytest.raises(Gone):
+            await content(connector, one)
+
+    async def test_the_rest_of_a_film_need_not_look_like_one(
+        self, connector: Connector, sim: OpenMeetingsSimulator
+    ) -> None:
+        await connector.create(MEETING, MARKER, mail=False)
+        sim.add_recording(1, content=FILM)
+        (one,) = await connector.artifacts("1")
+        receiver = Receiver(connector, one)
+        sim.faults.add(Fault("cut", resource="recording", at=5000))
+        with pytest.raises(Unreachable):
+            await receiver.go_on()
+        sim.faults.add(Fault("garbage", resource="recording"))
+        with pytest.raises(Unreachable, match="no MP4"):
+            await receiver.go_on()
+        await receiver.go_on()
+        assert (receiver.starts, receiver.content) == ([0, 5000], FILM)
+
     @pytest.mark.parametrize("kind", ["500_before", "garbage", "empty", "404_before"])
     async def test_recordings_that_cannot_be_listed_are_not_none(
         self, connector: Connector, sim: OpenMeetingsSimulator, kind: str
@@ -97,6 +149,7 @@ class TestOpenMeetingsArtifacts(OpenMeetingsBase, ConnectorFixtures):
         (file,) = sim.files.values()
         assert (str(file.id), file.name, file.type, file.content) == (ref, pdf.name, "PRESENTATION", body)
         assert (file.room_id, file.owner_id) == (1, None)
+        assert sim.documents_of(created.ref) == [{"name": pdf.name, "url": None, "bytes": len(body)}]
         await connector.attach(created.ref, Document("a.png", "image/png", b"png"))
         await connector.attach(created.ref, Document("a.mp4", "video/mp4", b"mp4"))
         assert [one.type for one in sim.files.values()] == ["PRESENTATION", "IMAGE", "VIDEO"]

@@ -271,11 +271,14 @@ def test_run_makes_passes_until_sigterm(live: World) -> None:
     assert events.count("run.finished") >= 2
 
 
-SECRETS = ("s3cr3t-pass word&+%", "feed-t0ken-abcdef", "basic-feed-pw")
+KEY = "c2VhbHMgdGhlIHBlcnNvbmFsIGxpbmtzIGhlcmUgISE="
+SECRETS = ("s3cr3t-pass word&+%", "feed-t0ken-abcdef", "basic-feed-pw", KEY)
 
 
 def test_no_secret_is_in_anything_that_is_produced(tmp_path: Path) -> None:
-    """Every command, good and bad days, and then a look into every byte that was printed or written."""
+    """Every command, good and bad days, and then a look into every byte that was printed or written. The personal
+    links are in the database, sealed."""
+    sealing = {"CONVENER_SECRET_KEY": KEY}
     with a_world(tmp_path) as world:
         world.sim.password = SECRETS[0]
         feed = "http://user:basic-feed-pw@127.0.0.1:9/private-feed-t0ken-abcdef/basic.ics?key=feed-t0ken-abcdef"
@@ -293,16 +296,19 @@ def test_no_secret_is_in_anything_that_is_produced(tmp_path: Path) -> None:
         for config in ("convener.toml", "away.toml"):
             for command in commands:
                 for extra in ([], ["--json"]):
-                    done = convener(tmp_path, *command, "--config", config, *extra)
+                    done = convener(tmp_path, *command, "--config", config, *extra, env=sealing)
                     produced.append(done.out + done.err)
         for kind in ("401_once", "500_after", "garbage", "reset_after", "400_before"):
             world.sim.faults.add(Fault(kind, times=2))
             world.entries["m0"] = world.entries["m0"].but(title=f"Title {kind}", people=((f"{kind}@x.org", "CHAIR"),))
             world.publish()
-            done = convener(tmp_path, "reconcile", "--json", "--log-format", "text")
+            done = convener(tmp_path, "reconcile", "--json", "--log-format", "text", env=sealing)
             produced.append(done.out + done.err)
         personal = [i.personal_session_link for ref in world.sim.sessions for i in world.sim.invitees(ref)]
         assert len(personal) >= 8
+        shown = convener(tmp_path, "links", "--personal", env=sealing).out
+        assert sum(link in shown for link in personal) >= 8, "the ledger knows them"
+        (tmp_path / "stdout.txt").unlink()
         (tmp_path / "convener.toml").unlink()
         (tmp_path / "away.toml").unlink()
         produced += [file.read_bytes().decode("latin-1") for file in tmp_path.rglob("*") if file.is_file()]
@@ -347,7 +353,19 @@ def test_the_demo_ends_well_in_the_installed_command() -> None:
         "Apache OpenMeetings also mails",
     ):
         assert words in done.stdout
-    assert "1 updated, 1 cancelled, 1 invited, 1 uninvited" in done.stdout
+    assert "2 updated, 1 cancelled, 1 invited, 1 uninvited" in done.stdout
+    for direction, words in (
+        ("→  onstream", "offer.pdf"),
+        ("→  openmeetings", "agenda.txt"),
+        ("→  idiligo", "offer.pdf"),
+        ("←  onstream", "recording   stored"),
+        ("←  openmeetings", "recording   stored"),
+        ("←  idiligo", "document    stored"),
+        ("←  livedigital", "recording   stored"),
+        ("←  livedigital", "attendance  stored"),
+    ):
+        assert any(direction in line and words in line for line in done.stdout.splitlines()), (direction, words)
+    assert "CONFERENCE;FEATURE=VIDEO" in done.stdout
     assert done.stdout.rstrip().endswith("convener plan")
 
 
@@ -355,7 +373,7 @@ def test_every_calendar_that_the_demo_writes_is_a_whole_calendar() -> None:
     from daemon.demo import demo_calendar
 
     for edited in (False, True):
-        text = demo_calendar(datetime.now(UTC), edited=edited)
+        text = demo_calendar(datetime.now(UTC), "http://127.0.0.1:1/offer.pdf", edited=edited)
         assert text.startswith("BEGIN:VCALENDAR\r\n")
         assert text.endswith("END:VCALENDAR\r\n")
     assert calendar([]) != ""

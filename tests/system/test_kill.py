@@ -71,11 +71,12 @@ def run(world: World) -> int | None:
     return process.exitcode
 
 
-def kill_at(world: World, dice: random.Random) -> str:
-    """Start a pass and kill it at a random moment: by the clock, or right when the vendor has done something."""
+def kill_at(world: World, dice: random.Random, *, longest: float = 0.8, requests: int = 85) -> str:
+    """Start a pass and kill it at a random moment: by the clock (at `longest` seconds), or right when the vendor has
+    got one of that many `requests`."""
     process = start(world.folder, "reconcile")
     by_clock = dice.random() < 0.3
-    moment, request = dice.uniform(0.0, 0.8), dice.randrange(0, 85)
+    moment, request = dice.uniform(0.0, longest), dice.randrange(0, requests)
     deadline = time.monotonic() + (moment if by_clock else 30)
     while process.is_alive() and time.monotonic() < deadline:
         if not by_clock and len(world.sim.requests) > request:

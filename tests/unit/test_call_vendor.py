@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from connectors import media
+from connectors.archive import open_archive
 from daemon.database import open_ledger
 from sync.change import Action, Change, Result
 from sync.effects import settled
 from sync.errors import Refused, UnknownOutcome
+from sync.follow_up import Outlets
 from sync.gate import VendorGate
 from sync.ledger.records import Link, LinkState
 from sync.ledger.store import Ledger
@@ -110,8 +113,9 @@ class CallVendor:
 class Place:
     """The calendar, the vendor and the ledger; `go` makes one pass, each with a gate of its own as a run has it."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, folder: Path) -> None:
         self.ledger = ledger
+        self.folder = folder
         self.clock = ManualClock()
         self.calendar = Calendar()
         self.vendor = CallVendor()
@@ -123,7 +127,8 @@ class Place:
         gate = VendorGate("main", self.vendor, self.clock, patience=5.0)
         settle = timedelta(seconds=60)
         source: Any = self.calendar
-        reconciler = Reconciler(self.route, source, gate, self.ledger, self.clock, self._say, settle, 4)
+        outlets = Outlets(open_archive("archive", self.folder), media)
+        reconciler = Reconciler(self.route, source, gate, self.ledger, self.clock, self._say, settle, 4, outlets)
         return await reconciler.run(Options(**options))
 
     async def killed_at(self, name: str, *meetings: Meeting, after: bool = True) -> None:
@@ -149,7 +154,7 @@ class Place:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with open_ledger(f"sqlite:///{tmp_path}/convener.db") as ledger:
-        yield Place(ledger)
+        yield Place(ledger, tmp_path)
 
 
 def rows(report: RouteReport) -> list[str]:

@@ -8,10 +8,11 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from connectors.mail import MailSettings
 from connectors.settings import VendorSettings
 from connectors.sources.ical import IcalSettings
 from daemon.cli import cli
-from daemon.settings import DaemonSettings, MatchSettings, PublishSettings, RouteSettings, vendor_plugins
+from daemon.settings import DaemonSettings, MatchSettings, PublishSettings, RouteSettings, TopSettings, vendor_plugins
 from docs.generate import logs_page, vendors_page
 from sync.logbook import LINES
 from sync.report import COUNTS, Exit
@@ -42,13 +43,22 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
 
 @pytest.mark.parametrize(
     "model",
-    [IcalSettings, VendorSettings, DaemonSettings, RouteSettings, MatchSettings, PublishSettings]
+    [
+        IcalSettings,
+        VendorSettings,
+        DaemonSettings,
+        RouteSettings,
+        MatchSettings,
+        PublishSettings,
+        MailSettings,
+        TopSettings,
+    ]
     + [plugin.settings for plugin in vendor_plugins().values()],
 )
 def test_every_setting_is_documented(model: type[BaseModel]) -> None:
-    for key in model.model_fields:
+    for key, field in model.model_fields.items():
         if key not in ("match", "publish"):
-            assert f"`{key}`" in CONFIGURATION, key
+            assert f"`{field.alias or key}`" in CONFIGURATION, key
 
 
 def test_every_exit_code_and_count_is_documented() -> None:

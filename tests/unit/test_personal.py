@@ -1,4 +1,4 @@
-"""Personal links made on request: when they are due, and what is recorded of the making."""
+"""Personal links: when those that are made on request are due, and what is kept of those that the vendor lists."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sync.ledger.records import GONE, Link, LinkState
-from sync.model import Limits, Meeting, Role
+from sync.keep_up import ASKED, with_listed_links
+from sync.ledger.records import DOUBT, GONE, Link, LinkState
+from sync.model import Invitee, Limits, Meeting, Role
 from sync.personal import RENEW, _purpose, due_links
 from tests.unit.builders import FULL, HOUR, JON, MARA, NOW, SOON, link_of, meeting
 
@@ -168,3 +169,41 @@ class TestPurpose:
     def test_the_same_instant_in_another_zone_is_the_same_purpose(self) -> None:
         wish = meeting()
         assert due(replace(wish, start=wish.start.astimezone(timezone(HOUR))), minted(wish)) == []
+
+
+class TestListed:
+    """Links that the vendor shows with its list of participants."""
+
+    def after(self, *listed: Invitee, **jons: Any) -> list[tuple[str | None, str]]:
+        """Link and mark of Jon and Mara after the vendor's list was looked at."""
+        link = link_of(meeting(participants=(JON, MARA)))
+        jon, mara = link.invitees
+        looked = with_listed_links(replace(link, invitees=(replace(jon, **jons), mara)), listed)
+        return [(person.personal_link, person.link_for) for person in looked.invitees]
+
+    def test_each_gets_their_own_whatever_the_case_of_the_address(self) -> None:
+        listed = (
+            Invitee("2", MARA.email, personal_link="/mara"),
+            Invitee("1", JON.email.upper(), personal_link="/jon"),
+        )
+        assert self.after(*listed) == [("/jon", ""), ("/mara", "")]
+
+    @pytest.mark.parametrize("shown", [None, ""])
+    def test_who_has_none_or_is_not_there_is_marked_as_asked_for(self, shown: str | None) -> None:
+        assert self.after(Invitee("1", JON.email, personal_link=shown)) == [(None, ASKED), (None, ASKED)]
+
+    def test_of_two_registrations_of_one_address_the_first_with_a_link_counts(self) -> None:
+        twice = (
+            Invitee("1", JON.email),
+            Invitee("2", JON.email, personal_link="/2"),
+            Invitee("3", JON.email, None, "", "/3"),
+        )
+        assert self.after(*twice)[0] == ("/2", "")
+
+    @pytest.mark.parametrize(
+        "jons",
+        [{"personal_link": "/known"}, {"personal_link": ""}, {"stale": GONE}, {"stale": DOUBT}, {"link_for": ASKED}],
+    )
+    def test_nobody_else_is_touched(self, jons: dict[str, Any]) -> None:
+        before = (jons.get("personal_link"), jons.get("link_for", ""))
+        assert self.after(Invitee("1", JON.email, personal_link="/other"), **jons)[0] == before

@@ -148,14 +148,15 @@ class TestLayers:
 class TestPaths:
     def test_they_belong_to_the_files_folder(self, read: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir("/")
-        settings = read()
-        assert settings.archive == tmp_path / "archive"
+        settings = read(SOUND + '[routes.sales.publish]\nfeed = "sales.ics"\n')
+        assert (settings.archive, settings.folder) == ("archive", tmp_path)
+        assert settings.feeds == {"sales": tmp_path / "feeds" / "sales.ics"}
         assert make_url(settings.database_url()).database == str(tmp_path / "convener.db")
 
     def test_absolute_ones_stay(self, read: Load) -> None:
         text = SOUND.replace("sqlite:///convener.db", "sqlite:////var/lib/convener/convener.db")
         settings = read('archive = "/srv/archive"\n' + text)
-        assert str(settings.archive) == "/srv/archive"
+        assert settings.archive == "/srv/archive"
         assert settings.database_url() == "sqlite:////var/lib/convener/convener.db"
 
     @pytest.mark.parametrize("name", ["with space", "ü名", "per%20cent", "at@colon:", "hash#"])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from connectors.sources.ical.attachments import documents
 from connectors.sources.ical.lines import Line, read_lines
 from connectors.sources.ical.links import conference_links
 from connectors.sources.ical.people import people
@@ -19,13 +20,13 @@ from connectors.sources.ical.values import (
     parse_time,
 )
 from connectors.sources.ical.zones import Zones
-from sync.model import Participant, content_digest
+from sync.model import Document, Finding, Participant, content_digest
 
 MADE_UP = "no-uid-"
 """How a UID begins that we made for an entry without one."""
 
 _WHEN = frozenset({"DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RRULE", "EXRULE", "RDATE", "EXDATE"})
-_WHAT = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "CATEGORIES", "STATUS", "URL", "CONFERENCE"})
+_WHAT = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "CATEGORIES", "STATUS", "URL", "CONFERENCE", "ATTACH"})
 _WHO = frozenset({"ATTENDEE", "ORGANIZER"})
 _RANK = frozenset({"SEQUENCE", "DTSTAMP", "LAST-MODIFIED"})
 _CONFERENCE = (
@@ -77,6 +78,8 @@ class Entry:
     organizer: str = ""
     conference: tuple[str, ...] = ()
     zone_names: tuple[str, ...] = ()
+    documents: tuple[Document, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def recurs(self) -> bool:
@@ -102,6 +105,7 @@ def read_entry(raw: bytes, context: Context) -> Entry:
     rid = one.get("RECURRENCE-ID")
     status = one["STATUS"].value.strip().upper() if "STATUS" in one else ""
     everyone, organizer = people(line for line in lines if line.name in _WHO)
+    attached, left_out = documents(line for line in lines if line.name == "ATTACH")
     texts: dict[str, str] = {
         name: one[name].text.strip() for name in ("SUMMARY", "DESCRIPTION", "LOCATION", "URL") if name in one
     }
@@ -129,6 +133,8 @@ def read_entry(raw: bytes, context: Context) -> Entry:
         organizer=organizer,
         conference=_conference(lines, texts),
         zone_names=tuple(dict.fromkeys(line.parameters["TZID"] for line in lines if "TZID" in line.parameters)),
+        documents=attached,
+        findings=left_out,
     )
 
 

@@ -284,7 +284,8 @@ def _meeting(
         tentative=entry.tentative,
         cancelled=cancelled,
         conference_links=entry.conference,
-        findings=group.findings,
+        findings=(*group.findings, *entry.findings),
+        documents=entry.documents,
     )
 
 

@@ -10,6 +10,9 @@ from connectors.sources.ical.values import Unreadable
 
 _EASY = re.compile(r"([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:\"[^\"^\\]*\"|(?:[^\",;:^\\ \t][^\",;:^\\]*)?))*):")
 _EASY_PARAMETER = re.compile(r";([A-Za-z0-9-]+)=(?:\"([^\"]*)\"|([^;\"]*))")
+_LOOSE = re.compile(r"[A-Za-z0-9-]+((?:;[A-Za-z0-9-]+=(?:\"[^\"]*\"|[^\";:])*)*)\s*:")
+_LOOSE_PARAMETER = re.compile(r";([A-Za-z0-9-]+)=((?:\"[^\"]*\"|[^\";:])*)")
+_CARET = {"^^": "^", "^n": "\n", "^'": '"'}
 _NAME = re.compile(r"\s*([A-Za-z0-9-]+)\s*[;:]")
 _TEXTS = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "COMMENT"})
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"})
@@ -67,6 +70,8 @@ def _parse_or_skip(piece: str, name: str) -> Line:
     try:
         return parse_line(piece, name)
     except Unreadable:
+        if name == "ATTACH":
+            return Line(name, "")  # it costs itself only, and that is said
         if name in _HARMLESS or name.startswith("X-"):
             return Line("", "")
         raise
@@ -79,12 +84,26 @@ def parse_line(piece: str, name: str) -> Line:
         value = piece[easy.end() :]
         parameters = {key.upper(): quoted or plain for key, quoted, plain in _EASY_PARAMETER.findall(easy[2])}
     else:
-        value, parameters = _parse_with_library(piece, name)
+        value, parameters = (_parse_attachment if name == "ATTACH" else _parse_with_library)(piece, name)
     if name in _TIMES and ":" in value:
         # TZID=tzone://Microsoft/Utc:20260101T090000 without its quotes: a time itself has no colon
         head, _, value = value.rpartition(":")
         parameters["TZID"] = f"{parameters.get('TZID', '')}:{head}"
     return Line(name, value, parameters)
+
+
+def _parse_attachment(piece: str, name: str) -> tuple[str, dict[str, str]]:
+    """An ATTACH whose parameters are unusual: by our own means, because the library walks over every character of a
+    value that may be megabytes of base64. Raises Unreadable."""
+    loose = _LOOSE.match(piece.lstrip())
+    if loose is None:
+        raise Unreadable(f"its {name} line cannot be read")
+    parameters = {
+        # RFC 6868: a caret keeps what may not stand in a parameter
+        key.upper(): re.sub(r"\^[\^n']", lambda caret: _CARET[caret[0]], value.replace('"', "")).strip()
+        for key, value in _LOOSE_PARAMETER.findall(loose[1])
+    }
+    return piece.lstrip()[loose.end() :], parameters
 
 
 def _parse_with_library(piece: str, name: str) -> tuple[str, dict[str, str]]:
@@ -104,6 +123,9 @@ def _parse_with_library(piece: str, name: str) -> tuple[str, dict[str, str]]:
 
 
 def _continue_text(found: list[Line], piece: str) -> None:
-    if found and found[-1].name in _TEXTS and piece.strip() and len(found[-1].value) < _LONG_ENOUGH:
+    if found and found[-1].name == "ATTACH" and piece.strip():
+        # half an address or half a content is none
+        found[-1] = Line("ATTACH", "", found[-1].parameters)
+    elif found and found[-1].name in _TEXTS and piece.strip() and len(found[-1].value) < _LONG_ENOUGH:
         last = found[-1]
         found[-1] = Line(last.name, last.value + piece.rstrip("\r"), last.parameters)

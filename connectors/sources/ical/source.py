@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from connectors.answers import Answer, CutBody, place
+from connectors.documents import Documents
 from connectors.http import Wire
 from connectors.sources.ical.cursor import Kept, pack, unpack
 from connectors.sources.ical.feed import Reader
@@ -15,7 +16,8 @@ from connectors.sources.ical.settings import IcalSettings, locate
 from connectors.sources.ical.text import Feed, normalise, scan, without_dtstamp
 from connectors.sources.ical.values import Unreadable
 from sync.errors import CredentialsRefused, OutsideError, Unreachable
-from sync.model import Finding, MeetingKey, Window, content_digest
+from sync.model import Document, Finding, MeetingKey, Window, content_digest
+from sync.ports import Fetched
 from sync.snapshot import Snapshot, Trouble
 
 MAX_BYTES = 100 * 1024 * 1024
@@ -51,10 +53,16 @@ class IcalSource:
         self._wire = Wire(
             timeout=settings.timeout.total_seconds(), max_bytes=max_bytes, allow_private=settings.allow_private
         )
+        self._documents = Documents(timeout=settings.timeout.total_seconds(), allow_private=settings.allow_private)
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._wire.close()
+        await self._documents.close()
+
+    async def document(self, document: Document, validator: str) -> Fetched | None:
+        """What an entry's attachment holds now; see the port `Source`. Never with the feed's own credentials."""
+        return await self._documents.fetch(document, validator)
 
     async def check(self) -> tuple[Finding, ...]:
         """Read once. Raises CredentialsRefused or Unreachable when there is no calendar to read."""

@@ -73,7 +73,7 @@ BAD = {
     "304 unasked": (answer(b"", 304, length=None), PLAIN, "answered 304"),
     "redirect without a target": (answer(b"", 302), PLAIN, "answered 302"),
     "redirect loop": (answer(b"", 302, {"Location": "/feed.ics"}), PLAIN, "redirects"),
-    "redirect to a file": (answer(b"", 302, {"Location": "file:///etc/passwd"}), PLAIN, "redirect"),
+    "redirect to a file": (answer(b"", 302, {"Location": "file:///etc/passwd"}), PLAIN, "https is refused"),
     "reset": (answer(HALF, length=len(GOOD), reset=True), PART, ""),
     "closed before its length": (answer(HALF, length=len(GOOD)), PART, ""),
     "chunked cut": (

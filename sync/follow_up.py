@@ -1,0 +1,114 @@
+"""What follows the plan in a pass: documents go in, the feed and the mails tell of the join links; and beside the
+passes, because it may take hours, artifacts come out.
+
+Nothing here is a step of a plan: the calendar asks for the meetings, the clock and the outside for all this.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.artifacts.hand_over import HandOver
+from sync.artifacts.harvest import Harvester
+from sync.artifacts.pull import Progress, Puller
+from sync.artifacts.retain import Retention
+from sync.errors import ArchiveError
+from sync.gate import VendorGate
+from sync.ledger.records import Link
+from sync.ledger.store import Ledger
+from sync.links_back.mailing import Mailing
+from sync.links_back.publish import Publisher
+from sync.model import Capabilities, Meeting, MeetingKey
+from sync.occurrences import keep, keys_with_a_session
+from sync.ports import Archive, Clock, Contents, Log, Mailer, Source
+from sync.route import Route
+from sync.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where things go: artifacts into the `archive`, join links into the `publisher`'s feed and into mails (None: not
+    wanted)."""
+
+    archive: Archive
+    contents: Contents
+    retention: Retention = field(default_factory=Retention)
+    publisher: Publisher | None = None
+    mailer: Mailer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The rest of a pass of one route."""
+
+    route: Route
+    source: Source
+    gate: VendorGate
+    ledger: Ledger
+    clock: Clock
+    log: Log
+    capabilities: Capabilities
+    concurrency: int
+    outlets: Outlets
+    respect_backoff: bool
+    progress: Progress
+
+    done: Counter[str] = field(default_factory=Counter)
+    """How many log lines of each name told of something done."""
+
+    async def run(self, snapshot: Snapshot, wishes: Mapping[MeetingKey, Meeting]) -> int:
+        """What belongs to the pass; how many things did not work and are tried again, or wait for a person."""
+        links = {link.key: link for link in await self.ledger.links(self.route.name)}
+        await self._keep_occurrences(snapshot, links)
+        lacking = await self._documents(wishes, links)
+        if self.outlets.publisher is not None:
+            lacking += not await self.outlets.publisher.publish(links.values())
+        return lacking + await self._mails({str(link.key): link for link in links.values()})
+
+    def _say(self, event: str, /, **fields: Any) -> None:
+        self.done[event] += 1
+        self.log(event, **fields)
+
+    async def _keep_occurrences(self, snapshot: Snapshot, links: Mapping[MeetingKey, Link]) -> None:
+        table, now = self.ledger.occurrences, self.clock.now()
+        known = {str(one.key): one for one in await table.since(self.route.name, now)}
+        unknown = [key for key in keys_with_a_session(self.route, snapshot.meetings, links) if key not in known]
+        known |= {str(one.key): one for one in await table.named(self.route.name, unknown)}
+        await table.save(*keep(self.route, self.capabilities, snapshot, links, known, now))
+
+    async def _documents(self, wishes: Mapping[MeetingKey, Meeting], links: Mapping[MeetingKey, Link]) -> int:
+        hand_over = HandOver(
+            self.route.name,
+            self.source,
+            self.gate,
+            self.ledger,
+            self.clock,
+            self._say,
+            self.capabilities,
+            self.concurrency,
+        )
+        return await hand_over.run(wishes, links.values(), respect_backoff=self.respect_backoff)
+
+    async def harvest(self) -> int:
+        """Looks, retention and manifests; how many artifacts did not come. An archive that cannot be used is one
+        trouble, and no reason to stop."""
+        archive, artifacts = self.outlets.archive, self.ledger.artifacts
+        puller = Puller(artifacts, archive, self.outlets.contents, self.gate, self.clock, self._say, self.progress)
+        harvester = Harvester(self.route, self.capabilities, self.ledger, puller, self.concurrency)
+        lacking = await harvester.run(at_once=not self.respect_backoff)
+        try:
+            await self.outlets.retention.apply(artifacts, archive, self.clock, self.log)
+            await harvester.write_manifests()
+        except ArchiveError as error:
+            self.log("archive.failed", route=self.route.name, reason=str(error))
+            lacking += 1
+        return lacking
+
+    async def _mails(self, links: Mapping[str, Link]) -> int:
+        """Invitations, where convener mails and not the vendor."""
+        if self.outlets.mailer is None or self.route.invite != "email" or self.capabilities.vendor_mail:
+            return 0
+        mailing = Mailing(self.ledger, self.outlets.mailer, self.clock, self._say, self.route, self.capabilities)
+        upcoming = await self.ledger.occurrences.since(self.route.name, self.clock.now())
+        return await mailing.run(upcoming, links, respect_backoff=self.respect_backoff)
