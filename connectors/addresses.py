@@ -20,8 +20,10 @@ LOOK_UP = 10.0
 """Seconds that a name server gets."""
 MOST_ADDRESSES = 4
 """Addresses of one name that are tried."""
+LAST_PORT = 65535
 
-_NAME = re.compile(rb"[0-9A-Za-z._:-]{1,253}")
+_NAME = re.compile(r"(?=.{1,254}$)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]{1,45}", re.ASCII)
+"""A name as the DNS can hold it (RFC 1035 section 2.3.4), or an IP address."""
 _ALLOCATED = ipaddress.IPv6Network("2000::/3")
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -55,20 +57,37 @@ async def approach(location: str, *, home: httpx.URL | None, here: httpx.URL | N
     everything with `allow_private`. Only http and https, and never from https to http. A user in the address is not
     kept: credentials are configured. Raises Refused, and Unreachable for a name that cannot be looked up.
     """
-    try:
-        url = here.join(location) if here else httpx.URL(location)
-    except httpx.InvalidURL as error:
-        raise Refused("the address is not a valid URL") from error
+    url = _read(location, here)
     found_at = place(here) if here else place(url)
-    if url.scheme not in ("http", "https") or not _NAME.fullmatch(url.raw_host):
+    if url.scheme not in ("http", "https"):
         raise Refused(f"{found_at}: an address that is not one of http or https is refused")
+    if not _NAME.fullmatch(url.raw_host.decode("ascii")):
+        raise Refused(f"{found_at}: an address without a host that can exist is refused")
+    if url.port is not None and not 1 <= url.port <= LAST_PORT:
+        raise Refused(f"{found_at}: an address with a port that does not exist is refused")
     if here and here.scheme == "https" and url.scheme != "https":
         raise Refused(f"{found_at}: the way leads away from https, which is refused")
     ours = home is not None and same_origin(url, home)
-    url = url.copy_with(fragment=None, userinfo=home.userinfo if ours and home else b"")
+    if ours and home:
+        url = url.copy_with(userinfo=home.userinfo)
     if allow_private or (home is not None and url.host == home.host):
         return Target(url, ours)
     return Target(url, ours, await _public_addresses(url))
+
+
+def _read(location: str, here: httpx.URL | None) -> httpx.URL:
+    """The address as the client will use it, without a user and a fragment.
+
+    The library reads some parts only when they are asked for: all are asked for here, so that what is wrong with an
+    address (a label that is no IDNA, half of a surrogate pair, more than fits) shows here and nowhere later.
+    """
+    try:
+        url = here.join(location) if here else httpx.URL(location)
+        url = url.copy_with(fragment=None, userinfo=b"")
+        url.host.encode()
+    except (httpx.InvalidURL, ValueError) as error:  # UnicodeError is a ValueError
+        raise Refused("the address is not a valid URL") from error
+    return url
 
 
 async def _public_addresses(url: httpx.URL) -> tuple[str, ...]:

@@ -43,10 +43,11 @@ def place(url: str | httpx.URL) -> str:
     """Scheme and host (and port) of an address: all of it that may be shown to people or logged."""
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL:
+        host = parsed.host  # read from its IDNA form only now
+    except (httpx.InvalidURL, ValueError):
         return "an invalid address"
-    port = f":{parsed.port}" if parsed.port else ""
-    return f"{parsed.scheme}://{parsed.host}{port}"
+    port = "" if parsed.port is None else f":{parsed.port}"
+    return f"{parsed.scheme}://[{host}]{port}" if ":" in host else f"{parsed.scheme}://{host}{port}"
 
 
 def reason(error: Exception) -> str:

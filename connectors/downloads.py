@@ -14,6 +14,7 @@ from typing import cast
 import httpx
 
 from connectors.answers import Answer, BodyTooLarge, raise_for_status, reason
+from connectors.boxes import Boxes
 from sync.errors import CredentialsRefused, Refused, Unreachable
 from sync.ports import Download
 
@@ -55,13 +56,23 @@ def unless(known: str) -> dict[str, str]:
 # What is answered
 
 
-def goes_on(response: httpx.Response, start: int) -> bool:
+def goes_on(response: httpx.Response, start: int, validator: str) -> bool:
     """Whether the answer to a request for the rest can be used: it is the rest, or the whole, or something else
-    altogether. Another part, one of a whole of unknown length, and 416 cannot."""
+    altogether. Another part, one of a whole of unknown length, one of another version than `validator` stands for (from
+    a server that does not know If-Range), and 416 cannot."""
     if response.status_code == 206:
         span = _part(response)
-        return span is not None and span.start == start
+        return span is not None and span.start == start and not _of_another_version(response.headers, validator)
     return response.status_code != 416
+
+
+def _of_another_version(headers: httpx.Headers, validator: str) -> bool:
+    """Whether the answer says so by what the validator is one of; an answer that says nothing has kept to If-Range."""
+    if validator.startswith('"'):
+        own = str(headers.get("etag", "")).strip().removeprefix("W/")
+    else:
+        own = str(headers.get("last-modified", "")).strip()
+    return own not in ("", validator)
 
 
 def validator_of(headers: httpx.Headers) -> str:
@@ -103,8 +114,13 @@ async def receiving(
 
 
 async def _chunks(response: httpx.Response, what: str, span: Span, most: int) -> AsyncGenerator[bytes]:
-    """The body, as long as it comes fast enough and is not too much; its end is believed when all of it has come."""
+    """The body, as long as it comes fast enough and is not too much; its end is believed when all of it has come.
+
+    Where nobody tells the length, a film must be as long as its boxes say; of anything else that ends with its
+    connection (RFC 9112 section 6.3, point 8) nobody can tell, and it is taken for whole.
+    """
     clock = asyncio.get_running_loop().time
+    boxes = Boxes() if span.size is None else None
     received, waited = 0, 0.0
     async with aclosing(cast(AsyncGenerator[bytes], response.aiter_raw())) as body:
         while True:
@@ -123,7 +139,11 @@ async def _chunks(response: httpx.Response, what: str, span: Span, most: int) ->
                 raise Unreachable(f"{what}: the server gives more than the {span.length} bytes that it promised")
             if waited > PATIENCE + received / SLOWEST:
                 raise Unreachable(f"{what}: the download is too slow ({received} bytes in {waited:.0f} s)")
+            if boxes:
+                boxes.take(chunk)
             yield chunk
+    if boxes and boxes.lacking:
+        raise Unreachable(f"{what}: the download broke (the film goes on for {boxes.lacking} bytes or more)")
     if span.length is not None and received < span.length:
         raise Unreachable(f"{what}: the download broke ({received} of {span.length} bytes)")
     if span.size is not None and span.start + received < span.size:

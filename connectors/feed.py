@@ -8,14 +8,15 @@ feed is the same to the byte.
 import asyncio
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 from icalendar import Calendar, Event
-from icalendar.prop import vDuration, vText, vUri
+from icalendar.prop import vDuration, vUri
 
 from connectors.archive.local import LocalArchive
+from connectors.ical_text import ical_text
 from sync.errors import ArchiveError
 from sync.ports import Published, Stored
 
@@ -24,11 +25,7 @@ REFRESH = timedelta(minutes=5)
 
 _PRODUCT = "-//convener//published feed//EN"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}\.ics")
-# RFC 5545 section 3.1 allows no CONTROL but the tab; C1 controls and lone surrogates are no text either.
-_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_LINE_END = re.compile(r"\r\n?")
 _WEB_ADDRESS = re.compile("https?://[^\\s\\\\\x00-\x20\x7f-\x9f\ud800-\udfff]+", re.IGNORECASE)
-_ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
 
 
 def feed_path(folder: Path, name: str) -> Path:
@@ -77,8 +74,8 @@ def calendar_text(name: str) -> tuple[bytes, bytes]:
     calendar = Calendar()
     calendar.add("version", "2.0")
     calendar.add("prodid", _PRODUCT)
-    calendar.add("name", _text(name))  # RFC 7986 section 5.1, and what clients read that are older than that
-    calendar.add("x-wr-calname", _text(name))
+    calendar.add("name", ical_text(name))  # RFC 7986 section 5.1, and what clients read that are older than that
+    calendar.add("x-wr-calname", ical_text(name))
     # RFC 7986 section 5.7 wants the VALUE to be there. Outlook reads the other one.
     calendar.add("refresh-interval", vDuration(REFRESH), parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", vDuration(REFRESH))
@@ -89,21 +86,22 @@ def calendar_text(name: str) -> tuple[bytes, bytes]:
 def event_text(meeting: Published) -> bytes:
     """One meeting (RFC 5545 section 3.6.1), without the people: whoever has the feed need not know them."""
     event = Event()
-    event.add("uid", _text(meeting.key.uid))
+    event.add("uid", ical_text(meeting.key.uid))
     if meeting.key.recurrence_id is not None:
         event.add("recurrence-id", meeting.key.recurrence_id)
     event.add("dtstamp", meeting.changed_at)
     event.add("last-modified", meeting.changed_at)
     event.add("sequence", meeting.sequence)
-    event.add("dtstart", meeting.start)
-    if meeting.end > meeting.start:  # section 3.8.2.2: DTEND is later, and one without it ends when it starts
-        event.add("dtend", meeting.end)
+    start, end = _times(meeting)
+    event.add("dtstart", start)
+    if end > start:  # section 3.8.2.2: DTEND is later, and one without it ends when it starts
+        event.add("dtend", end)
     event.add("status", "CONFIRMED")
     event.add("transp", "OPAQUE")
     said = {"summary": meeting.title, "location": meeting.location, "description": meeting.description}
     for name, value in said.items():
         if value:
-            event.add(name, _text(value))
+            event.add(name, ical_text(value))
     if meeting.join_url and _WEB_ADDRESS.fullmatch(meeting.join_url):
         event.add("url", vUri(meeting.join_url))
         # RFC 7986 section 5.11
@@ -113,14 +111,17 @@ def event_text(meeting: Published) -> bytes:
     return text
 
 
-class _Text(vText):
-    """TEXT (RFC 5545 section 3.3.11). The library's own escaping takes a backslash before an N for a line break, and
-    `C:\\New` would come out as two lines."""
+def _times(meeting: Published) -> tuple[date, date]:
+    """Start and end: whole days of an all-day series as DATE, everything else as UTC date-times.
 
-    def to_ical(self) -> bytes:
-        return str(self).translate(_ESCAPES).encode()
-
-
-def _text(value: str) -> _Text:
-    """The text with line ends as LF and without what may not stand in a calendar."""
-    return _Text(_NO_TEXT.sub("", _LINE_END.sub("\n", value)))
+    Section 3.8.4.4 wants RECURRENCE-ID to be of the type that DTSTART has in the series, so it is a DATE for every
+    instance of an all-day series. An instance that was moved to an hour of its own has a date-time for its start all
+    the same, as it has in the calendar that it comes from: there the series' master is a DATE, too. Other parsers and
+    our own source find the same key either way, which they would not if the RECURRENCE-ID was made a date-time.
+    Days are whole in UTC: in which other zone a day might be meant is not known here.
+    """
+    known_by_its_day = meeting.key.recurrence_id is not None and not isinstance(meeting.key.recurrence_id, datetime)
+    start, end = meeting.start.astimezone(UTC), meeting.end.astimezone(UTC)
+    if known_by_its_day and start < end and start.time() == end.time() == time():
+        return start.date(), end.date()
+    return meeting.start, meeting.end

@@ -178,7 +178,7 @@ class Wire:
         rest = from_byte(start, validator)
         for part in (rest, {}) if rest else ({},):
             async with self._answering(url, home, {**(headers or {}), **part}) as (response, here):
-                if part and not goes_on(response, start):
+                if part and not goes_on(response, start, validator):
                     continue
                 what = f"GET {place(here)}"
                 async with receiving(response, what=what, url=here, start=start if part else 0, most=most) as download:
@@ -235,7 +235,7 @@ class Wire:
     ) -> Answer:
         try:
             first = httpx.URL(url)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise Unreachable("the address is not a valid URL") from error
         target = Target(first)
         for _ in range(MAX_REDIRECTS + 1):

@@ -16,6 +16,7 @@ from unicodedata import category
 from icalendar import Calendar, vCalAddress, vUri
 from icalendar import Event as VEvent
 
+from connectors.ical_text import ical_text
 from sync.errors import Refused
 from sync.model import Role
 from sync.ports import Invitation
@@ -56,7 +57,7 @@ def address(text: str, *, utf8: bool = False) -> str:
 
 def message(invitation: Invitation, sender: Address, *, utf8: bool = False) -> EmailMessage:
     """The mail: the same in words and as a calendar object, whose METHOD the Content-Type repeats (RFC 6047 section
-    2.4). Raises Refused for an address or a link that cannot be mailed."""
+    2.4). It may have no link yet. Raises Refused for an address or a link that cannot be mailed."""
     to = address(invitation.email, utf8=utf8)
     if invitation.link and not _LINK.fullmatch(invitation.link):
         raise Refused("the link is not a web address")
@@ -91,9 +92,13 @@ def words(invitation: Invitation) -> str:
         about.append(f"Where: {line(invitation.location, LONGEST_LOCATION)}")
     if invitation.link:
         about.append(f"Join:  {invitation.link}")
-    parts = [begin[_occasion(invitation)], "\n".join(about), block(invitation.description, LONGEST_DESCRIPTION)]
-    if invitation.link:
-        parts.append("The link may be meant for you alone: please do not pass it on.")
+    last = "The link may be meant for you alone: please do not pass it on."
+    parts = [
+        begin[_occasion(invitation)],
+        "\n".join(about),
+        block(invitation.description, LONGEST_DESCRIPTION),
+        last if invitation.link else _without_a_link(invitation),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -105,7 +110,7 @@ def calendar(invitation: Invitation, sender: Address, to: str) -> Calendar:
     event.add("DTSTAMP", invitation.made_at.astimezone(UTC))
     event.add("DTSTART", invitation.start.astimezone(UTC))
     event.add("DTEND", invitation.end.astimezone(UTC))
-    event.add("SUMMARY", line(invitation.title, LONGEST_TITLE))
+    event.add("SUMMARY", ical_text(line(invitation.title, LONGEST_TITLE)))
     # Replies go to us; what is shown is who invites.
     inviter = line(invitation.organizer, LONGEST_NAME) or sender.display_name or sender.addr_spec
     event.add("ORGANIZER", _person(sender.addr_spec, inviter))
@@ -122,10 +127,10 @@ def calendar(invitation: Invitation, sender: Address, to: str) -> Calendar:
     )
     event.add("STATUS", "CANCELLED" if invitation.method == "CANCEL" else "CONFIRMED")
     if location := line(invitation.location, LONGEST_LOCATION) or invitation.link:
-        event.add("LOCATION", location)
-    joining = f"Join: {invitation.link}" if invitation.link else ""
+        event.add("LOCATION", ical_text(location))
+    joining = f"Join: {invitation.link}" if invitation.link else _without_a_link(invitation)
     if said := "\n\n".join(t for t in (joining, block(invitation.description, LONGEST_DESCRIPTION)) if t):
-        event.add("DESCRIPTION", said)
+        event.add("DESCRIPTION", ical_text(said))
     if invitation.link:
         event.add("URL", vUri(invitation.link))
         named = {"VALUE": "URI", "FEATURE": "VIDEO", "LABEL": "Join"}
@@ -170,6 +175,12 @@ def _person(addr_spec: str, name: str, **params: str) -> Any:
     for parameter, value in params.items():
         person.params[parameter] = value
     return person
+
+
+def _without_a_link(invitation: Invitation) -> str:
+    """What is said in place of a link. A personal one may be made shortly before the start only, and people have to
+    know of the meeting, or of its new time, before that."""
+    return "Your link to join follows." if invitation.method == "REQUEST" else ""
 
 
 def _occasion(invitation: Invitation) -> str:

@@ -25,8 +25,9 @@ from connectors.settings import Duration, StrictSettings
 from sync.errors import CredentialsRefused, OutsideError, Refused, UnknownOutcome, Unreachable
 from sync.ports import Invitation
 
-LONGEST_CONVERSATION = 4
-"""Times the time-out of one answer: a server that says one word now and then does not hold up a pass."""
+LONGEST_CONVERSATION = 2
+"""Times the time-out of one answer: a server that says one word now and then does not hold up a pass, nor the service
+when it is told to stop (systemd waits 90 s by default)."""
 
 _ENHANCED = re.compile(rb"^[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 

@@ -61,6 +61,8 @@ class VendorSettings(StrictSettings):
             raise ValueError("not a valid URL") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError("must begin with http:// or https:// and a host")
+        if parsed.port is not None and not 0 < parsed.port < 65536:
+            raise ValueError("there is no such port")
         if parsed.userinfo or parsed.query or parsed.fragment:
             raise ValueError("must be the server's root: no user, no query, no fragment")
         return str(parsed).rstrip("/")

@@ -9,7 +9,10 @@ import click
 
 from daemon.commands import look, mend, passes, start
 from daemon.commands.artifacts import artifacts
+from daemon.commands.explain import explain
 from daemon.commands.open import open_link
+from daemon.commands.retry import retry
+from daemon.commands.status import status
 from daemon.commands.vendors import vendors
 from daemon.console import say_error
 from sync.report import Exit
@@ -28,12 +31,12 @@ for _command in (
     passes.plan,
     passes.reconcile,
     passes.run,
-    look.status,
-    look.explain,
+    status,
+    explain,
     look.links,
     open_link,
     artifacts,
-    mend.retry,
+    retry,
     mend.adopt,
     mend.forget,
     mend.db,

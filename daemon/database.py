@@ -97,10 +97,11 @@ async def upgrade(engine: AsyncEngine) -> None:
 
 
 @asynccontextmanager
-async def pass_lock(url: str, *, harvest: bool = False, patience: float = LOCK_PATIENCE) -> AsyncIterator[None]:
+async def pass_lock(url: str, *, harvest: bool = False, patience: float | None = None) -> AsyncIterator[None]:
     """One pass at a time on one database; `harvest`: the lock of its own under which artifacts are fetched, beside the
     passes. It dies with its process. Raises LedgerError when another process has it for `patience` seconds
-    (LockTaken)."""
+    (else LOCK_PATIENCE): LockTaken."""
+    patience = LOCK_PATIENCE if patience is None else patience
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         async with _file_lock(Path(f"{parsed.database}{'.harvest' if harvest else ''}.lock"), patience):

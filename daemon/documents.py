@@ -6,7 +6,7 @@ from typing import Any
 
 from sync.change import Change
 from sync.degrade import instant_text
-from sync.ledger.records import Link, Registered
+from sync.ledger.records import Intent, Link, Mail, Occurrence, Pulled, Pushed, Registered
 from sync.model import recurrence_text
 from sync.report import Exit, RouteReport
 
@@ -64,6 +64,51 @@ def change_row(change: Change) -> dict[str, Any]:
         "fields": [{"name": f.name, "from": f.before, "to": f.after} for f in change.fields],
         "findings": [{"code": f.code, "message": f.message} for f in change.findings],
     }
+
+
+def explanation_row(
+    report: RouteReport,
+    now: datetime,
+    *,
+    verdict: str,
+    key: str,
+    link: Link | None,
+    intents: Iterable[Intent],
+    documents: Iterable[Pushed],
+    looks: Iterable[Occurrence],
+    artifacts: Iterable[Pulled],
+    mails: Iterable[Mail],
+) -> dict[str, Any]:
+    """One route's part of what `explain` prints; `key` (as text) is the one that the meeting's steps have there. Looks
+    are listed where one was made or failed."""
+    return {
+        "route": report.route,
+        "verdict": verdict,
+        "link": link_row(link, now) if link else None,
+        "problem": link.problem if link else None,
+        # `stale` is what the calendar says and the vendor cannot change.
+        "participants": [{"email": p.email, "role": p.role.value, "stale": p.stale} for p in link.invitees]
+        if link
+        else [],
+        "stale": dict(link.stale) if link else {},
+        "intents": [{"action": one.action, "opened": instant_text(one.opened_at)} for one in intents],
+        "documents": [{"name": d.name, "state": d.state.value, "problem": d.problem or None} for d in documents],
+        "looks": [_look_row(one) for one in looks if one.looks or one.problem],
+        "artifacts": [
+            {"key": a.key, "kind": a.kind, "name": a.name, "state": a.state.value, "problem": a.problem or None}
+            for a in artifacts
+        ],
+        "mails": [
+            {"key": m.key, "email": m.email, "method": m.method, "state": m.state.value, "problem": m.problem or None}
+            for m in mails
+        ],
+        "changes": [change_row(change) for change in report.changes if str(change.key) == key],
+    }
+
+
+def _look_row(one: Occurrence) -> dict[str, Any]:
+    due = instant_text(one.look_at) if one.look_at else None
+    return {"key": str(one.key), "made": one.looks, "next": due, "problem": one.problem or None}
 
 
 def _route(report: RouteReport) -> dict[str, Any]:

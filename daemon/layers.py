@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -33,11 +34,11 @@ class _Layers(BaseSettings):
 
     database: str = "sqlite:///convener.db"
     archive: str = "archive"
-    archive_max_age: str | None = None
-    archive_max_size: str | int | None = None
+    archive_max_age: Any = None
+    archive_max_size: Any = None
     secret_key: str | None = None
     daemon: dict[str, Any] = {}
-    mail: dict[str, Any] = {}
+    mail: dict[str, Any] | None = None
     sources: dict[str, Any] = {}
     vendors: dict[str, Any] = {}
     routes: dict[str, Any] = {}
@@ -59,7 +60,7 @@ def merged(path: Path) -> dict[str, Any]:
             toml = TomlConfigSettingsSource(settings_cls, path)
             for key in toml.toml_data:
                 if key not in _Layers.model_fields:
-                    raise ConfigurationError(unknown_key(path.name, "", key, _Layers.model_fields))
+                    raise ConfigurationError(unknown_key(path.name, "", key, _Layers))
             credentials = _Credentials(settings_cls, os.environ.get("CREDENTIALS_DIRECTORY"))
             above = (_Environment(settings_cls), credentials)
             return *(_as_spelled(layer, toml.toml_data) for layer in above), toml
@@ -132,7 +133,12 @@ class _Credentials(PydanticBaseSettingsSource):
         return merged
 
 
-_PLAIN = {"missing": "missing", "model_type": "must be a table", "dict_type": "must be a table"}
+_PLAIN = {
+    "missing": "missing",
+    "model_type": "must be a table",
+    "dict_type": "must be a table",
+    "tuple_type": "must be a list",
+}
 
 
 def first_problem(file: str, table: str, model: type[BaseModel], error: ValidationError) -> str:
@@ -144,17 +150,19 @@ def first_problem(file: str, table: str, model: type[BaseModel], error: Validati
     *outer, key = [str(part) for part in problem["loc"]] or [""]
     inner: Any = model
     for part in outer:
-        field = inner.model_fields.get(part) if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+        field = _keys(inner).get(part)
         inner = field.annotation if field else None
         if inner is None:
             break
         has_keys = isinstance(inner, type) and issubclass(inner, BaseModel)
         table = f"{table}.{part}" if has_keys or get_origin(inner) is dict else table
     if problem["type"] == "extra_forbidden":
-        return unknown_key(file, table, key, getattr(inner, "model_fields", {}))
+        return unknown_key(file, table, key, inner)
+    message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    if problem["type"] == "tuple_type" and (asked := _keys(inner).get(key)) and asked.examples:
+        message += f" such as {asked.examples[0]}"
     if key.isdigit() and outer:
         key = outer[-1]
-    message = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     if problem.get("ctx", {}).get("min_length") == 1:
         message = "must not be empty"
     where = f"[{table}] " if table else ""
@@ -162,8 +170,21 @@ def first_problem(file: str, table: str, model: type[BaseModel], error: Validati
     return f"{file}: {where}{f'{key}: ' if key else ''}{message[:1].lower() + message[1:]}"
 
 
-def unknown_key(file: str, table: str, key: str, known: Mapping[str, Any]) -> str:
-    """That a key is not known, and which one is the nearest to it, in one line."""
-    near = difflib.get_close_matches(key, list(known), 1, 0.5)
-    hint = f', did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(known))}"
+def unknown_key(file: str, table: str, key: str, model: Any) -> str:
+    """That the model has no such key, and which one is the nearest to it, in one line."""
+    fields = _fields(model)
+    # A field may have another name in our code, and people may guess that one: the key `from` is a `sender`.
+    named = {one: field.alias or name for name, field in fields.items() for one in (name, field.alias or name)}
+    near = difflib.get_close_matches(key, list(named), 1, 0.5)
+    hint = f', did you mean "{named[near[0]]}"?' if near else f"; known are {', '.join(sorted(_keys(model)))}"
     return f"{file}: {f'[{table}] ' if table else ''}{key}: unknown key{hint}"
+
+
+def _keys(model: Any) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that the configuration uses."""
+    return {field.alias or name: field for name, field in _fields(model).items()}
+
+
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    """The fields of a model; none of what is no model."""
+    return model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}

@@ -48,13 +48,21 @@ _OF_THE_STEP = {
 
 _FOLLOWED = (
     ("document.pushed", "document handed over", "documents handed over"),
-    ("document.failed", "document not to be had", "documents not to be had"),
+    ("document.failed", "document not handed over", "documents not handed over"),
+    ("document.in_doubt", "document in doubt", "documents in doubt"),
     ("artifact.stored", "artifact stored", "artifacts stored"),
     ("artifact.failed", "artifact not fetched", "artifacts not fetched"),
     ("artifact.given_up", "artifact given up", "artifacts given up"),
+    ("looks.failed", "look failed", "looks failed"),
+    ("looks.given_up", "meeting not looked at any more", "meetings not looked at any more"),
+    ("archive.failed", "failure of the archive", "failures of the archive"),
+    ("feed.failed", "feed not written", "feeds not written"),
     ("mail.sent", "mail sent", "mails sent"),
+    ("mail.refused", "mail refused", "mails refused"),
+    ("mail.failed", "failure of the mail server", "failures of the mail server"),
+    ("guard.held", "refusal of the guard in a standing room", "refusals of the guard in standing rooms"),
 )
-"""What a pass did beside its plan: log line, and words for one and for several."""
+"""What a pass did beside its plan, or could not: log line, and words for one and for several."""
 
 
 def printable(text: str) -> str:

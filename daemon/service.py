@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC
 from typing import Any, TypeVar
 
@@ -61,7 +61,9 @@ class _Work:
         self._inside = inside
         self._one_at_a_time = asyncio.Lock()
         self._harvests: dict[str, asyncio.Task[None]] = {}
-        self._harvesting = asyncio.Lock()
+        self._fetching = 0
+        self._harvesting = AsyncExitStack()
+        self._door = asyncio.Lock()
 
     async def one_pass(self, route: str) -> None:
         """A pass, and a harvest after it unless the last one is still going on."""
@@ -82,14 +84,28 @@ class _Work:
             return await self._inside.reconciler(route).run(Options(respect_backoff=True))
 
     async def _harvest(self, route: str, report: RouteReport) -> None:
-        async with self._harvesting:
-            await self._outlived(route, self._fetch(route, report))
+        await self._outlived(route, self._fetch(route, report))
 
     async def _fetch(self, route: str, report: RouteReport) -> None:
         inside = self._inside
-        with inside.gate_beside(inside.settings.routes[route].vendor) as gate:
-            async with inside.harvesting():
+        async with self._among_processes():
+            with inside.gate_beside(inside.settings.routes[route].vendor) as gate:
                 await inside.reconciler(route, gate).harvest(report, Options(respect_backoff=True))
+
+    @asynccontextmanager
+    async def _among_processes(self) -> AsyncIterator[None]:
+        """The lock against other processes' harvests, shared by ours, which go on side by side."""
+        async with self._door:
+            if not self._fetching:
+                await self._harvesting.enter_async_context(self._inside.harvesting())
+            self._fetching += 1
+        try:
+            yield
+        finally:
+            async with self._door:
+                self._fetching -= 1
+                if not self._fetching:
+                    await self._harvesting.aclose()
 
     async def _outlived(self, route: str, work: Coroutine[Any, Any, T]) -> T | None:
         """The service outlives what fails, and says so."""

@@ -23,11 +23,14 @@ from connectors.settings import Duration, StrictSettings, VendorPlugin, VendorSe
 from connectors.sources.ical import IcalSettings
 from daemon.keys import checked_key
 from daemon.layers import first_problem, merged
+from daemon.listen import listen_address
 from sync.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 
 PLACES = ("convener.toml", "/etc/convener/convener.toml")
+
+_SIZE = re.compile(r"\s*(\d+|\d+(\.\d+)?\s*[kKmMgGtTpP]i?[bB]?)\s*")
 
 
 class TopSettings(StrictSettings):
@@ -37,6 +40,28 @@ class TopSettings(StrictSettings):
     archive_max_age: Duration | None = None
     archive_max_size: ByteSize | None = None
 
+    @field_validator("archive_max_size", mode="before")
+    @classmethod
+    def _whole_bytes(cls, value: Any) -> Any:
+        # What stands for a size would else be cut to whole bytes, and 1 byte empties the archive.
+        if value is not None and not _SIZE.fullmatch(str(value)):
+            raise ValueError('must be a size such as "50GB", or a whole number of bytes')
+        return value
+
+    @field_validator("archive_max_size")
+    @classmethod
+    def _some_bytes(cls, value: ByteSize | None) -> ByteSize | None:
+        if value == 0:
+            raise ValueError("must be over 0")
+        return value
+
+    @field_validator("archive_max_age")
+    @classmethod
+    def _some_time(cls, value: timedelta | None) -> timedelta | None:
+        if value == timedelta(0):
+            raise ValueError("must be longer than nothing")
+        return value
+
 
 class DaemonSettings(StrictSettings):
     """The `[daemon]` table."""
@@ -44,14 +69,20 @@ class DaemonSettings(StrictSettings):
     listen: str = "127.0.0.1:8377"
     drift_every: Duration = timedelta(hours=6)
 
+    @field_validator("listen")
+    @classmethod
+    def _on_this_machine(cls, value: str) -> str:
+        listen_address(value)
+        return value
+
 
 class MatchSettings(StrictSettings):
     """The `[routes.<name>.match]` table."""
 
-    categories: tuple[str, ...] = ()
+    categories: tuple[str, ...] = Field(default=(), examples=['["Webinar"]'])
     summary: re.Pattern[str] | None = None
     location: re.Pattern[str] | None = None
-    organizer: tuple[str, ...] = ()
+    organizer: tuple[str, ...] = Field(default=(), examples=['["@example.com"]'])
 
 
 class PublishSettings(StrictSettings):
@@ -82,7 +113,9 @@ class RouteSettings(StrictSettings):
     existing_link: Literal["skip", "add"] = "skip"
     on_unsupported_update: Literal["keep", "replace"] = "keep"
     title_marker: bool = True
-    looks: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (5, 30, 120, 360, 1440, 4320))
+    looks: tuple[Duration, ...] = Field(
+        default=tuple(timedelta(minutes=m) for m in (5, 30, 120, 360, 1440, 4320)), examples=['["5m", "1h"]']
+    )
     max_delete_percent: int = Field(default=30, ge=0, le=100)
     guard_from: int = Field(default=5, ge=1)
     freeze: Duration = timedelta(minutes=15)
@@ -173,7 +206,7 @@ def load(path: Path) -> Settings:
         sources=sources,
         vendors=vendors,
         routes=routes,
-        mail=_table(shown, "mail", MailSettings, raw["mail"]) if raw["mail"] else None,
+        mail=_table(shown, "mail", MailSettings, raw["mail"]) if raw["mail"] is not None else None,
         secret_key=checked_key(shown, raw["secret_key"]),
     )
 

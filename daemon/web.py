@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import ipaddress
 import os
 import re
 import socket
@@ -21,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from daemon.listen import is_loopback, listen_address
 from sync.errors import ConfigurationError
 
 SHUTDOWN = 2
@@ -29,7 +29,6 @@ SHUTDOWN = 2
 _MAX_REQUESTS = 64
 """At once; more are told to come back (503)."""
 
-_ADDRESS = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+):([0-9]{1,5})")
 _HOST = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(?::[0-9]*)?")
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
@@ -61,7 +60,10 @@ async def serving(listen: str, app: ASGIApp) -> AsyncIterator[str]:
 
     The caller's signal handlers and log stay as they are.
     """
-    address = listen_address(listen)
+    try:
+        address = listen_address(listen)
+    except ValueError as error:  # the configuration is checked when it is loaded
+        raise ConfigurationError(f"[daemon] listen: {error}") from error
     if address is None:
         yield ""
         return
@@ -73,20 +75,6 @@ async def serving(listen: str, app: ASGIApp) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
-
-
-def listen_address(listen: str) -> tuple[str, int] | None:
-    """Host and port of `127.0.0.1:8377` or `[::1]:8377`, None for "". Port 0 stands for any free one. Raises
-    ConfigurationError for what cannot be read, and for what can be reached from elsewhere."""
-    if not listen:
-        return None
-    match = _ADDRESS.fullmatch(listen)
-    if match is None or int(match[2]) > 65535:
-        raise ConfigurationError(f'[daemon] listen: "{listen}" is not host:port, such as 127.0.0.1:8377')
-    host = match[1].strip("[]")
-    if not _is_loopback(host):
-        raise ConfigurationError(f"[daemon] listen: {host}: only loopback addresses until there is a token")
-    return "127.0.0.1" if host.lower() == "localhost" else host, int(match[2])
 
 
 def _read(path: Path) -> tuple[bytes, float]:
@@ -123,20 +111,11 @@ class _LoopbackNames:
         if scope["type"] == "http":
             hosts = Request(scope).headers.getlist("host")
             named = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-            if named is None or not _is_loopback(named[1].strip("[]")):
+            if named is None or not is_loopback(named[1].strip("[]")):
                 refusal = PlainTextResponse("Misdirected Request", status_code=421)
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextlib.contextmanager

@@ -48,6 +48,7 @@ class Installation:
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _gates: dict[str, VendorGate] = field(default_factory=dict)
     _beside: list[VendorGate] = field(default_factory=list)
+    _retired: list[Connector] = field(default_factory=list)
     _outlets: dict[str, Outlets] = field(default_factory=dict)
     _archive: Archive | None = None
 
@@ -79,7 +80,11 @@ class Installation:
         """Open the vendor's gate again: what it refused in one run is tried again in the next, with a new login."""
         gate = self._gates.pop(vendor, None)
         if gate is not None and gate.trouble in ("refused", "unreachable"):
-            await self._connectors.pop(vendor).close()
+            connector = self._connectors.pop(vendor)
+            if any(beside.connector is connector for beside in self._beside):
+                self._retired.append(connector)  # something is still being fetched through it
+            else:
+                await connector.close()
 
     @contextmanager
     def gate_beside(self, name: str) -> Iterator[VendorGate]:
@@ -176,7 +181,7 @@ class Installation:
 
     async def close(self) -> None:
         """Close all connections."""
-        for connector in self._connectors.values():
+        for connector in (*self._connectors.values(), *self._retired):
             await connector.close()
         for source in self._sources.values():
             await source.close()

@@ -52,6 +52,7 @@ class FollowUp:
     concurrency: int
     outlets: Outlets
     respect_backoff: bool
+    force: bool
     progress: Progress
 
     done: Counter[str] = field(default_factory=Counter)
@@ -63,7 +64,9 @@ class FollowUp:
         await self._keep_occurrences(snapshot, links)
         lacking = await self._documents(wishes, links)
         if self.outlets.publisher is not None:
-            lacking += not await self.outlets.publisher.publish(links.values())
+            written = await self.outlets.publisher.publish(links.values())
+            self.done["feed.failed"] += not written  # also when it was said before
+            lacking += not written
         return lacking + await self._mails({str(link.key): link for link in links.values()})
 
     def _say(self, event: str, /, **fields: Any) -> None:
@@ -75,7 +78,10 @@ class FollowUp:
         known = {str(one.key): one for one in await table.since(self.route.name, now)}
         unknown = [key for key in keys_with_a_session(self.route, snapshot.meetings, links) if key not in known]
         known |= {str(one.key): one for one in await table.named(self.route.name, unknown)}
-        await table.save(*keep(self.route, self.capabilities, snapshot, links, known, now))
+        kept = keep(self.route, self.capabilities, snapshot, links, known, now, force=self.force)
+        await table.save(*kept.changed)
+        if kept.held:
+            self._say("guard.held", route=self.route.name, held=kept.held, reason=kept.reason)
 
     async def _documents(self, wishes: Mapping[MeetingKey, Meeting], links: Mapping[MeetingKey, Link]) -> int:
         hand_over = HandOver(
@@ -101,7 +107,7 @@ class FollowUp:
             await self.outlets.retention.apply(artifacts, archive, self.clock, self.log)
             await harvester.write_manifests()
         except ArchiveError as error:
-            self.log("archive.failed", route=self.route.name, reason=str(error))
+            self._say("archive.failed", route=self.route.name, reason=str(error))
             lacking += 1
         return lacking
 
@@ -109,6 +115,14 @@ class FollowUp:
         """Invitations, where convener mails and not the vendor."""
         if self.outlets.mailer is None or self.route.invite != "email" or self.capabilities.vendor_mail:
             return 0
-        mailing = Mailing(self.ledger, self.outlets.mailer, self.clock, self._say, self.route, self.capabilities)
+        mailing = Mailing(
+            self.ledger,
+            self.outlets.mailer,
+            self.clock,
+            self._say,
+            self.route,
+            self.capabilities,
+            lambda: self.gate.stopped,
+        )
         upcoming = await self.ledger.occurrences.since(self.route.name, self.clock.now())
         return await mailing.run(upcoming, links, respect_backoff=self.respect_backoff)

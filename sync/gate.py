@@ -31,6 +31,7 @@ class VendorGate:
         self.connector = connector
         self.patience = patience
         self.halted: str | None = None
+        self.stopped = False
         self._trouble: Trouble | None = None
         self.cooldown_until: datetime | None = None
         self.answered = False
@@ -100,8 +101,17 @@ class VendorGate:
                 self._failures = 0
                 return result
 
+    def tell(self, error: RateLimited | CredentialsRefused) -> None:
+        """What a call that did not go through the gate met; it is set aside for the rest of the run."""
+        if isinstance(error, RateLimited):
+            self.cooldown_until = self._clock.now() + timedelta(seconds=error.retry_after)
+            self._halt("cooldown", f"the vendor asks to wait {error.retry_after:g} s")
+        else:
+            self._halt("refused", str(error))
+
     def stop(self, why: str) -> None:
         """Let no further call begin; those under way go on. Nothing is held against the vendor."""
+        self.stopped = True
         self.halted = self.halted or why
 
     def _halt(self, trouble: Trouble, why: str) -> None:

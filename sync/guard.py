@@ -29,7 +29,8 @@ def guard(plan: Plan, links: Iterable[Link], route: Route, now: datetime, *, for
     if force:
         return Verdict(plan)
     live = sum(link.has_session and link.end > now for link in links)
-    crowd = _crowd(plan, live, route)
+    removals = sum(c.by_absence and c.result is Result.PLANNED for c in plan.changes)
+    too_many = crowd(removals, live, route, "live sessions")
     ends = {link.key: link.end for link in links}
     changes = []
     held_replacements: dict[MeetingKey, Finding] = {}
@@ -37,8 +38,8 @@ def guard(plan: Plan, links: Iterable[Link], route: Route, now: datetime, *, for
         why = None
         if change.result is not Result.PLANNED:
             pass
-        elif change.by_absence and crowd:
-            why = crowd
+        elif change.by_absence and too_many:
+            why = too_many
         elif _disturbs(change) and change.start - route.freeze <= now < ends.get(change.key, change.start):
             minutes = int(route.freeze.total_seconds() // 60)
             why = Finding("guard-freeze", f"it runs or starts within {minutes} minutes; `--force` does it all the same")
@@ -58,14 +59,14 @@ def _disturbs(change: Change) -> bool:
     return change.by_absence
 
 
-def _crowd(plan: Plan, live: int, route: Route) -> Finding | None:
-    removals = sum(c.by_absence and c.result is Result.PLANNED for c in plan.changes)
+def crowd(removals: int, live: int, route: Route, what: str) -> Finding | None:
+    """Why so many removals by absence, of so many `live` ones, are held; None when they are not. `what` they are."""
     if removals >= 2 and removals >= live:
-        return Finding("guard-all", f"this would remove all {live} live sessions; `--force` does it all the same")
+        return Finding("guard-all", f"this would remove all {live} {what}; `--force` does it all the same")
     if live >= route.guard_from and removals * 100 > live * route.max_delete_percent:
         return Finding(
             "guard-percent",
-            f"this would remove {removals} of {live} live sessions, more than {route.max_delete_percent} %; "
+            f"this would remove {removals} of {live} {what}, more than {route.max_delete_percent} %; "
             "`--force` does it all the same",
         )
     return None

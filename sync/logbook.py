@@ -224,8 +224,9 @@ LINES: dict[str, Line] = {
     "mail.refused": Line(
         "warning",
         ("route", "key", "reason"),
-        "The mail server refuses a participant's address; it is not tried again until something changes.",
-        "mend the address in the calendar, or `convener retry KEY`",
+        "A participant was not mailed, or nobody knows whether they were: the server refuses the address, put the mail "
+        "off too often, or twice did not say whether it took it. It is not tried again by itself.",
+        "`convener explain KEY` has the reason; mend the address in the calendar, or `convener retry KEY`",
     ),
     "mail.failed": Line(
         "warning",

@@ -20,8 +20,9 @@ from sync.follow_up import FollowUp, Outlets
 from sync.gate import VendorGate
 from sync.guard import Verdict, guard
 from sync.keep_up import finish_sessions, tidy
-from sync.ledger.records import Link, LinkState, SourceState, VendorState
+from sync.ledger.records import Link, LinkState
 from sync.ledger.store import Ledger
+from sync.memory import remember_source, remember_vendor
 from sync.model import Capabilities, Finding, MeetingKey
 from sync.personal import Minter
 from sync.plan import Situation, make_plan
@@ -31,7 +32,7 @@ from sync.report import RouteReport
 from sync.rooms import in_rooms
 from sync.route import Route, select
 from sync.settle import Settler
-from sync.snapshot import Snapshot, Trouble
+from sync.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Reconciler:
         code = report.exit()
         await self.ledger.finish_run(number, self.clock.now(), code, report.counts, report.held_reason)
         self._log_run(report, number, (self.clock.now() - started).total_seconds())
-        return report
+        return replace(report, run=number)
 
     async def harvest(self, report: RouteReport, options: Options) -> RouteReport:
         """Look for the artifacts that are due and fetch them, after the pass of the report: what comes of it is added.
@@ -93,14 +94,18 @@ class Reconciler:
         followed = Counter(report.followed)
         await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
         lacking = await self._follow_up(options, followed).harvest()
-        await self._remember_vendor()
-        return replace(
+        after = replace(
             report,
             waiting=report.waiting + lacking,
             followed=dict(followed),
-            vendor_trouble=self.gate.trouble,
-            vendor_reason=self.gate.reason or "",
+            vendor_trouble=self.gate.trouble or report.vendor_trouble,
+            vendor_reason=self.gate.reason or report.vendor_reason,
         )
+        if self.gate.trouble:
+            await remember_vendor(self.ledger, self.gate, self.clock, self.log)
+        if after.run is not None and after.exit() is not report.exit():
+            await self.ledger.amend_run(after.run, after.exit())
+        return after
 
     async def _pass(self, options: Options) -> RouteReport:
         await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
@@ -125,7 +130,7 @@ class Reconciler:
             await tidy(situation, frozenset(c.key for c in changes if c.result is not Result.DONE), self.ledger)
             lacking = await self._personal_links()
             lacking += await self._follow_up(options, followed).run(situation.snapshot, situation.wishes)
-            await self._remember_vendor()
+            await remember_vendor(self.ledger, self.gate, self.clock, self.log)
         return await self._report(options, snapshot, verdict, changes, situation.left, lacking, followed)
 
     async def _unsettled(self, settler: Settler, options: Options) -> frozenset[str]:
@@ -142,7 +147,7 @@ class Reconciler:
         known = frozenset(key for key, link in links.items() if link.has_session and (link.end > now or kept))
         snapshot = await self.source.fetch(state.cursor, self.route.window(now), known)
         if options.writes:
-            await self._remember_source(state, snapshot)
+            await remember_source(self.ledger, self.route, snapshot, self.clock, self.log)
         return snapshot
 
     def _situation(
@@ -220,45 +225,13 @@ class Reconciler:
             self.concurrency,
             self.outlets,
             options.respect_backoff,
+            options.force,
             options.on_bytes,
             followed,
         )
 
     async def _links(self) -> dict[MeetingKey, Link]:
         return {link.key: link for link in await self.ledger.links(self.route.name)}
-
-    async def _remember_source(self, before: SourceState, snapshot: Snapshot) -> None:
-        now, name = self.clock.now(), self.route.source
-        common = {"route": self.route.name, "source": name}
-        for item in snapshot.rejected:
-            if (item.uid, item.reason) not in before.rejected:
-                self.log("snapshot.rejected", **common, uid=item.uid, line=item.line, reason=item.reason)
-        if snapshot.reason and snapshot.reason != before.problem:
-            self.log("snapshot.incomplete", **common, reason=snapshot.reason)
-        if before.problem and not snapshot.reason:
-            self.log("snapshot.recovered", **common)
-        cursor = snapshot.cursor if snapshot.cursor is not None else before.cursor
-        complete_at = now if snapshot.complete else before.complete_at
-        readable = snapshot.trouble is not Trouble.UNREADABLE
-        rejected = frozenset((item.uid, item.reason) for item in snapshot.rejected) if readable else before.rejected
-        state = SourceState(cursor, now, complete_at, snapshot.reason or None, rejected)
-        await self.ledger.save_source(name, state)
-
-    async def _remember_vendor(self) -> None:
-        before, gate = await self.ledger.vendor(self.gate.name), self.gate
-        if gate.trouble is None and not gate.answered:
-            return  # nothing was asked of it: nothing was learned
-        after = VendorState(gate.cooldown_until, gate.reason)
-        if after == before:
-            return
-        await self.ledger.save_vendor(gate.name, after)
-        if gate.trouble == "cooldown" and gate.cooldown_until and before.cooldown_until != gate.cooldown_until:
-            seconds = (gate.cooldown_until - self.clock.now()).total_seconds()
-            self.log("vendor.cooldown", vendor=gate.name, seconds=round(seconds))
-        elif gate.trouble and not before.problem:
-            self.log(f"vendor.{gate.trouble}", vendor=gate.name, reason=gate.reason)
-        elif before.problem and not gate.trouble:
-            self.log("vendor.recovered", vendor=gate.name)
 
     async def _report(
         self,

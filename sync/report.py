@@ -65,6 +65,8 @@ class RouteReport:
     vendor_trouble: Literal["unreachable", "refused", "cooldown"] | None = None
     vendor_reason: str = ""
     left: dict[MeetingKey, Finding] = field(default_factory=dict)
+    run: int | None = None
+    """The pass's number in the ledger, None when nothing was written."""
     followed: dict[str, int] = field(default_factory=dict)
     """What was done beside the plan: how many, by the name of the log line that told of it."""
 
@@ -95,7 +97,7 @@ class RouteReport:
                 exits += [Exit.HELD] if Result.HELD in results else []
                 exits += [Exit.PENDING] if self.changes else []
             return worst(exits)
-        if Result.HELD in results:
+        if Result.HELD in results or self.followed.get("guard.held"):
             exits.append(Exit.HELD)
         if self.snapshot.trouble is Trouble.PARTIAL or self.snapshot.rejected or self.waiting:
             exits.append(Exit.PARTIAL)

@@ -1,7 +1,7 @@
 """What calls leave in a room: recordings and reports (sections "getRecords", "analyticsCalls" and following)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ class Leavings:
         """Recordings first, each kind oldest first. A look that failed raises."""
         records, lacking = await self._records(space, room)
         calls = await self._calls(space, room, records) if self._attendance else []
-        found = [*await asyncio.gather(*(self._recording(space, room, record) for record in records))]
+        found = await _all(self._recording(space, room, record) for record in records)
         if lacking:
             if not found:
                 raise Unreachable(lacking)
@@ -83,9 +83,11 @@ class Leavings:
         )
 
     async def _answers(self, space: str, room: str, ref: str) -> bool:
+        """Whether this one can be had. Trouble with it says nothing about the others, which must not wait for it;
+        a login that is not accepted and a limit concern all of them: these are raised."""
         try:
             self._media(await self._link(space, room, ref))
-        except Refused:  # Gone, too
+        except (Refused, Unreachable):  # Gone, too
             return False
         return True
 
@@ -139,6 +141,16 @@ def _report(room: Room, call: Call) -> Artifact:
         ready=call.finished is not None,
         more="" if call.finished else "the call has not ended",
     )
+
+
+async def _all(looks: Iterable[Awaitable[Artifact]]) -> list[Artifact]:
+    """What they find, in their order. Raises what the first of them raises, when none is under way any more."""
+    found: list[Artifact] = []
+    for one in await asyncio.gather(*looks, return_exceptions=True):
+        if isinstance(one, BaseException):
+            raise one
+        found.append(one)
+    return found
 
 
 def _and_more(artifact: Artifact, why: str) -> Artifact:

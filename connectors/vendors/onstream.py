@@ -183,9 +183,10 @@ class OnstreamConnector(VendorConnector):
         await self._api.remove("invitee", {"session_id": _number(ref), "user_id": _number(invitee)})
 
     async def artifacts(self, ref: str) -> tuple[Artifact, ...]:
-        """The session's recordings (section "GET recording(s)"); they appear some time after the meeting."""
+        """The session's recordings (section "GET recording(s)"); they appear some time after the meeting. A
+        recording must not be missed because somebody in between said "none"."""
         number = _number(ref)
-        rows = await self._api.read_all(wire_format.recording_rows, "recordings", "session", number, order="asc")
+        rows = await self._api.read_all_or_none(wire_format.recording_rows, "recordings", "session", number)
         mine = (row for row in rows.values() if row.session_id in (None, number))
         return tuple(row.recording(ref) for row in mine)
 

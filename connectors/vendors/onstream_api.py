@@ -1,13 +1,13 @@
 """Requests to one Onstream account: reading, writing and paging. What the answers mean is in `onstream_wire.py`."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from connectors.answers import Answer, place, raise_for_status
 from connectors.http import Wire
 from connectors.vendors import onstream_wire as wire_format
-from connectors.vendors.onstream_wire import Unreadable
+from connectors.vendors.onstream_wire import NothingSaid, Unreadable
 from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable
 from sync.ports import Download
 
@@ -39,6 +39,14 @@ class CutShort(Unreachable, Generic[_AnyRow]):
         self.rows = rows
 
 
+class Astray(Unreachable):
+    """A 404 of somebody in between (a proxy, a server that is starting): it says nothing about what was asked for."""
+
+
+class EmptyAnswer(Astray):
+    """An answer of the service that does not say either: at the end of a list it is one more way to end it."""
+
+
 class OnstreamApi:
     """One account on one server, reached through `wire` (which holds the credentials)."""
 
@@ -63,13 +71,18 @@ class OnstreamApi:
         if not self._readable(wire_format.authenticated, answer.body, "authverify"):
             raise CredentialsRefused(f"{place(self._url)}: authverify does not accept the account")
 
-    async def read(self, parse: Callable[[bytes], _Read], resource: str, *pairs: object) -> _Read | None:
+    async def read(
+        self, parse: Callable[[bytes], _Read], resource: str, *pairs: object, own: bool = False
+    ) -> _Read | None:
         """What the GET answers; None for 404 and 410, which stand for an empty list, too.
 
-        Raises Unreachable for an answer that cannot be read, and what `Wire.read` raises.
+        Raises Unreachable for an answer that cannot be read, Astray for a 404 or 410 that must be the service's `own`
+        and is not, and what `Wire.read` raises.
         """
         answer = await self._wire.read(self._address(resource, *pairs), headers=_JSON, raw_status=True)
         if answer.status in _ABSENT:
+            if own and not wire_format.is_own_absence(answer.body):
+                raise Astray(f"GET {place(self._url)} {resource}: answered {answer.status} with a page")
             return None
         raise_for_status(answer, write=False, what=f"GET {place(self._url)} {resource}")
         return self._readable(parse, answer.body, resource)
@@ -86,17 +99,27 @@ class OnstreamApi:
         return found
 
     async def read_all(
-        self, parse: Callable[[bytes], Sequence[_AnyRow]], resource: str, *pairs: object, order: str = "desc"
+        self,
+        parse: Callable[[bytes], Sequence[_AnyRow]],
+        resource: str,
+        *pairs: object,
+        order: str = "desc",
+        own: bool = False,
     ) -> dict[int, _AnyRow]:
         """All rows of a list by id, page by page until an empty one: a short page proves nothing.
 
-        Raises CutShort when there is no end to it or paging does not advance.
+        Raises CutShort when there is no end to it or paging does not advance, and what `read` raises.
         """
         rows: dict[int, _AnyRow] = {}
         offset = longest = 0
         for _ in range(MAX_PAGES):
             paging = ("count", PAGE, "offset", offset, "order", order)
-            page = await self.read(parse, resource, *paging, *pairs)
+            try:
+                page = await self.read(parse, resource, *paging, *pairs, own=own)
+            except EmptyAnswer:
+                if not rows:
+                    raise
+                page = None
             if not page:
                 return rows
             longest = max(longest, len(page))
@@ -106,6 +129,21 @@ class OnstreamApi:
             rows |= fresh
             offset += len(page)
         raise CutShort(f"{place(self._url)}: {resource} has more than {MAX_PAGES} pages", rows)
+
+    async def read_all_or_none(
+        self, parse: Callable[[bytes], Sequence[_AnyRow]], resource: str, *pairs: object
+    ) -> dict[int, _AnyRow]:
+        """Like `read_all`, oldest first; but none at all only when the service says so after a login that it accepts.
+
+        What was not found, or went astray, is looked for once more. Raises Astray when that does so again.
+        """
+        rows: dict[int, _AnyRow] = {}
+        with suppress(Astray):
+            rows = await self.read_all(parse, resource, *pairs, order="asc", own=True)
+        if not rows:
+            await self.verify()
+            rows = await self.read_all(parse, resource, *pairs, order="asc", own=True)
+        return rows
 
     async def create(self, resource: str, data: dict[str, Any], *, located: bool = False) -> str:
         """PUT; gives the new id. A 2xx without one is an UnknownOutcome. `located`: the Location ends with it, too."""
@@ -152,5 +190,7 @@ class OnstreamApi:
     def _readable(self, parse: Callable[[bytes], _Read], body: bytes, resource: str) -> _Read:
         try:
             return parse(body)
+        except NothingSaid as error:
+            raise EmptyAnswer(f"GET {place(self._url)} {resource}: {error}") from None
         except Unreadable as error:
             raise Unreachable(f"GET {place(self._url)} {resource}: unreadable answer ({error})") from None

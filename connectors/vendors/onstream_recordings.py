@@ -14,13 +14,16 @@ import httpx
 from connectors.answers import BodyTooLarge
 from connectors.downloads import at_once, looked_into
 from connectors.media import looks_like_a_page
-from sync.errors import CredentialsRefused, RateLimited, Refused, Unreachable
+from sync.errors import CredentialsRefused, OutsideError, RateLimited, Refused, Unreachable
 from sync.model import Artifact
 from sync.ports import Download
 
 HEAD = 512
 """Bytes that tell a page from media."""
 NOT_YET = "its link does not answer yet"
+
+_LATER = (401, 403, 404, 410)
+"""Refusals that a recording's link may give until it is published, or its password is taken away."""
 
 _MEDIA = (
     *("video/", "audio/", "application/mp4", "application/zip", "application/x-zip-compressed"),
@@ -34,23 +37,31 @@ async def media_or_note(
 ) -> AsyncIterator[Download]:
     """The recording's `media`, which its link is to lead to, or a JSON document that refers to it.
 
-    A link that cannot be asked now leaves the note for the time being (`Download.more`); but what has begun as media
-    (`start`) is not replaced by it: that raises Unreachable, and so does media that breaks off.
+    A link that cannot be asked now, or refuses, leaves the note for the time being (`Download.more`); a page, media
+    that is too large and an address that must not be asked leave it for good. But what has begun as media (`start`) is
+    not replaced by it: that raises Unreachable, and so does media that breaks off.
     """
     async with AsyncExitStack() as opened:
         found: Download | None = None
         more = ""
         try:
             found = await opened.enter_async_context(media)
-        except (BodyTooLarge, Refused, CredentialsRefused):
-            more = ""  # it will not be otherwise another time
-        except (Unreachable, RateLimited) as error:
+        except (Refused, CredentialsRefused, Unreachable, RateLimited) as error:
             if start:
                 raise Unreachable(str(error)) from error
-            more = NOT_YET
+            more = _still_to_come(error)
         if found and not found.start:
             found = await _unless_a_page(found, opened)
+            if start and not found:
+                raise Unreachable("the recording's link, which gave media, answers with something else now")
         yield found or note(artifact, vendor, more=more)
+
+
+def _still_to_come(error: OutsideError) -> str:
+    """What may be behind the link another time, "" when it will not be otherwise then."""
+    if isinstance(error, CredentialsRefused) or (isinstance(error, Refused) and error.status in _LATER):
+        return f"its link is refused for now ({str(error).rpartition(' ')[2]})"  # "…: answered 403"
+    return "" if isinstance(error, Refused | BodyTooLarge) else NOT_YET
 
 
 async def _unless_a_page(found: Download, opened: AsyncExitStack) -> Download | None:

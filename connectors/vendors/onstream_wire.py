@@ -34,6 +34,10 @@ class Unreadable(Exception):
     """The answer is not what any Onstream server is known to send."""
 
 
+class NothingSaid(Unreadable):
+    """The answer is JSON, and empty in a way that does not say what is empty."""
+
+
 # What is asked
 
 
@@ -178,8 +182,20 @@ def session_rows(body: bytes) -> list[SessionRow]:
 
 
 def recording_rows(body: bytes) -> list[RecordingRow]:
-    """The recordings of an answer. Raises Unreadable."""
-    return [_parsed(RecordingRow, item) for item in _items(_json(body), "recordings", "recording")]
+    """The recordings of an answer. Raises Unreadable; NothingSaid for an object without anything in it: what names
+    nothing does not say that there is nothing, as an empty list or a 404 does."""
+    data = _unwrapped(_json(body), "recordings", "recording")
+    if data is None or data == {}:
+        raise NothingSaid("no list of recordings")
+    return [_parsed(RecordingRow, item) for item in _items(data, "recordings", "recording")]
+
+
+def is_own_absence(body: bytes) -> bool:
+    """Whether the body of a 404 or 410 is the service's: it has none, or JSON."""
+    try:
+        return not body.strip() or isinstance(_json(body), dict | list)
+    except Unreadable:
+        return False
 
 
 def invitees(body: bytes) -> tuple[Invitee, ...]:

@@ -1,4 +1,4 @@
-"""retry, adopt, forget and db: what a person does by hand."""
+"""adopt, forget and db: what a person does by hand."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,48 +9,13 @@ from daemon.console import Context, command
 from daemon.database import open_engine, open_ledger, pass_lock, revisions, upgrade
 from daemon.wiring import Installation, installation
 from sync.echo import shown_fields
-from sync.effects import released, settled
+from sync.effects import settled
 from sync.errors import ConfigurationError
-from sync.ledger.records import DOUBT, Link, LinkState, PulledState, Registered
+from sync.ledger.records import DOUBT, Link, LinkState, Registered
 from sync.model import Invitee, MeetingKey, Session
 from sync.ports import Unfindable
 from sync.report import Exit
 from sync.search import registered_as
-
-
-@click.command()
-@click.argument("key", required=False)
-@command
-async def retry(context: Context, key: str | None) -> Exit:
-    """Release meetings from back-off, quarantine and doubt (one, or all); the next pass tries them."""
-    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
-        found = await known_links(inside, key) if key else await inside.ledger.links()
-        waiting = [link for link in found if _waits(link)]
-        for link in waiting:
-            await inside.ledger.save_link(released(link), inside.clock.now())
-        await _release_documents(inside, key)
-        await _look_again(inside, key)
-        await inside.ledger.mails.release(key=key)
-    _say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
-    return Exit.DONE
-
-
-async def _release_documents(inside: Installation, key: str | None) -> None:
-    """Documents that could not be handed over, or of which nobody can tell, are handed over as if they were new."""
-    for route in inside.settings.routes:
-        rows = await inside.ledger.artifacts.pushed(route)
-        await inside.ledger.artifacts.drop_pushed(row for row in rows if row.problem and key in (None, row.key))
-
-
-async def _look_again(inside: Installation, key: str | None) -> None:
-    """What an ended meeting left is looked for once more: of the meeting named, or wherever something was given up."""
-    table, now = inside.ledger.occurrences, inside.clock.now()
-    for route in inside.settings.routes:
-        given_up = {r.key for r in await inside.ledger.artifacts.pulled(route) if r.state is PulledState.GIVEN_UP}
-        wanted = [key] if key else [*given_up, *(str(o.key) for o in await table.troubled(route))]
-        found = [one for one in await table.named(route, wanted) if one.session and one.end <= now]
-        for one in found:
-            await table.save_looks(replace(one, look_at=now, failures=0, problem=""))
 
 
 async def _seen(inside: Installation, vendor: str, ref: str, known: Link | None) -> Session | None:
@@ -65,11 +30,6 @@ def _people(listed: tuple[Invitee, ...] | Unfindable, believed: tuple[Registered
     if isinstance(listed, Unfindable):
         return tuple(replace(p, stale="") if p.stale == DOUBT else p for p in believed)
     return registered_as(listed, believed)
-
-
-def _waits(link: Link) -> bool:
-    refused = any(person.personal_link == "" for person in link.invitees)
-    return bool(link.problem) or refused or link.in_doubt or link.state is LinkState.QUARANTINED
 
 
 @click.command()
@@ -115,7 +75,7 @@ async def adopt(context: Context, key: str, ref: str, route: str | None) -> Exit
                 await inside.ledger.settle(intent, "adopted by hand", now)
         await inside.ledger.save_link(link, now)
         inside.log("session.adopted", route=name, vendor=vendor, key=key, session=ref)
-    _say(context, {"adopted": key, "session": ref, "route": name}, f"{key} now has session {ref}; see `convener plan`")
+    say(context, {"adopted": key, "session": ref, "route": name}, f"{key} now has session {ref}; see `convener plan`")
     return Exit.DONE
 
 
@@ -132,7 +92,7 @@ async def forget(context: Context, key: str, route: str | None) -> Exit:
         found = [link for link in await known_links(inside, key) if route in (None, link.route)]
         for link in found:
             await inside.ledger.delete_link(link.route, link.key)
-    _say(
+    say(
         context,
         {"forgotten": [{"key": str(x.key), "route": x.route, "session": x.session} for x in found]},
         "forgotten",
@@ -170,7 +130,7 @@ async def db_forget_links(context: Context) -> Exit:
     settings = context.settings()
     async with open_ledger(settings.database_url()) as ledger, pass_lock(settings.database_url()):
         number = await ledger.forget_links()
-    _say(context, {"forgotten_links": number}, f"{number} personal links forgotten")
+    say(context, {"forgotten_links": number}, f"{number} personal links forgotten")
     return Exit.DONE
 
 
@@ -181,7 +141,7 @@ async def _schema(context: Context, *, run: bool) -> Exit:
         if run and before != newest:
             await upgrade(engine)
         here = newest if run else before
-    _say(context, {"current": here, "newest": newest}, f"schema {here or '(empty)'}, newest {newest}")
+    say(context, {"current": here, "newest": newest}, f"schema {here or '(empty)'}, newest {newest}")
     return Exit.DONE
 
 
@@ -210,7 +170,8 @@ def _parse(key: str) -> MeetingKey:
         raise click.UsageError(str(error)) from error
 
 
-def _say(context: Context, document: dict[str, Any], text: str) -> None:
+def say(context: Context, document: dict[str, Any], text: str) -> None:
+    """The command's JSON document, or its text for people."""
     if context.as_json:
         context.document(document)
     else:

@@ -20,6 +20,8 @@ STARTER = """\
 # Durations are written "90s", "5m", "1h", "30d". See docs/configuration.md.
 
 database = "sqlite:///convener.db"
+# archive    = "archive"                          # folder for recordings and documents that sessions leave
+# secret_key = "…"                                # encrypts personal links in the database; better a credential
 
 [sources.sales]
 type = "ical"
@@ -40,14 +42,24 @@ source = "sales"
 vendor = "main"
 ahead  = "30d"                                    # meetings that start within this time …
 behind = "1d"                                     # … and ended less than this time ago
-invite = "register"                               # register: no mail | email: the vendor mails them | none
+invite = "register"                               # register: no mail | none: not registered |
+                                                  # email: the vendor mails, or convener with [mail] where it cannot
 declined = "skip"                                 # skip | keep participants who declined
 # max_delete_percent = 30                         # more removals than this at once are held back
+# looks = ["5m", "30m", "2h", "6h", "1d", "3d"]   # after the end: when to look for recordings and documents
 
 # [routes.sales.match]                            # all given ones must hold; none given = every meeting
 # categories = ["Webinar"]
 # summary    = "(?i)webinar"
 # organizer  = ["@example.com"]
+
+# [routes.sales.publish]
+# feed = "sales.ics"                              # a calendar with the join links, in the folder feeds
+
+# [mail]                                          # invitations where the vendor does not mail (invite = "email")
+# host = "smtp.example.com"
+# from = "Meetings <meetings@example.com>"
+# username = "meetings"                           # and password: better environment or credential
 """
 
 

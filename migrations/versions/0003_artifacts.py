@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text, nullable=False),
         sa.Column("folder", sa.Text, nullable=False),
         sa.Column("manifest_due", sa.Boolean, nullable=False),
+        sa.Column("off", sa.Boolean, nullable=False),
         sa.UniqueConstraint("route", "key", name="uq_occurrences_route_key"),
     )
     op.create_index("ix_occurrences_route_look_at", "occurrences", ["route", "look_at"])
@@ -98,5 +99,6 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("problem", sa.Text, nullable=False),
         sa.Column("pushed_at", instant()),
+        sa.Column("handed", sa.JSON, nullable=False),
         sa.UniqueConstraint("route", "key", "session", "identity", name="uq_documents_route_key_session_identity"),
     )

@@ -22,6 +22,9 @@ from sync.ports import Clock, Fetched, Log, Source
 LOOK_AGAIN = timedelta(hours=1)
 """How often the service looks whether the document behind an address has changed."""
 
+MOST_VERSIONS = 10
+"""How many versions of a document a session gets: one that is made anew at each look would fill it without end."""
+
 FIRST_WAIT = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(days=1)
 
@@ -92,7 +95,8 @@ class HandOver:
                 return lacking + 1
             row = rows.get(document.identity)
             if self._is_due(document, row, respect_backoff=respect_backoff):
-                row = await self._document(link, document, row, {r.sha256 for r in rows.values() if _is_there(r)})
+                there = {sha256 for known in rows.values() for sha256 in known.handed}
+                row = await self._outlived(link, document, row, there)
                 rows[document.identity] = row
                 lacking += bool(row.problem)
             elif row is not None and row.state is PushedState.IN_DOUBT:
@@ -116,6 +120,17 @@ class HandOver:
         wait = LOOK_AGAIN if not row.attempts else min(FIRST_WAIT * 2 ** min(row.attempts - 1, 10), LONGEST_WAIT)
         return row.looked_at + wait <= self.clock.now()
 
+    async def _outlived(self, link: Link, document: Document, row: Pushed | None, there: set[str]) -> Pushed:
+        """A defect of ours in one document stops no other."""
+        try:
+            return await self._document(link, document, row, there)
+        except (Halted, SQLAlchemyError, ConfigurationError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the fence between documents, as in `apply`
+            log_defect(self.log, link, ATTACH, error)
+            row = row or _new(link, document.identity, document.name, self.clock.now())
+            return await self._not_handed(row, f"a defect of convener: {type(error).__name__}")
+
     async def _document(self, link: Link, document: Document, row: Pushed | None, there: set[str]) -> Pushed:
         """The document's row after one try; `there` are the contents that the session has."""
         row = row or _new(link, document.identity, document.name, self.clock.now())
@@ -128,7 +143,7 @@ class HandOver:
             return await self._keep(replace(row, attempts=0, problem=""))
         content = fetched.document.content
         sha256 = hashlib.sha256(content).hexdigest()
-        handed = replace(
+        new = replace(
             row,
             name=fetched.document.name,
             media_type=fetched.document.media_type,
@@ -140,8 +155,10 @@ class HandOver:
             problem="",
         )
         if sha256 in there:
-            return await self._keep(handed)
-        return await self._attach(link, fetched.document, row, handed)
+            return await self._keep(new)
+        if len(row.handed) >= MOST_VERSIONS:
+            return await self._not_handed(row, f"it has changed {MOST_VERSIONS} times: it is not handed over any more")
+        return await self._attach(link, fetched.document, row, new)
 
     async def _attach(self, link: Link, document: Document, before: Pushed, after: Pushed) -> Pushed:
         """The one vendor write. The ledger says `before` of the document until it is certain that it is `after`."""
@@ -157,8 +174,9 @@ class HandOver:
             if isinstance(error, Halted):
                 raise
             return await self._not_handed(before, str(error))
-        done = await self._keep(replace(after, ref=ref, pushed_at=self.clock.now()))
-        await self.ledger.settle(intent, "done", self.clock.now())
+        now = self.clock.now()
+        done = replace(after, ref=ref, pushed_at=now, handed=(*before.handed, after.sha256))
+        await self.ledger.settle(intent, "done", now, pushed=done)
         self._say("document.pushed", done, again=_is_there(before), bytes=done.size)
         return done
 

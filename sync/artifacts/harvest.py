@@ -5,6 +5,7 @@ The schedule is kept with the occurrence in the ledger, so a restart loses no lo
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync.artifacts.manifest import manifest
 from sync.artifacts.places import folder_of, stem_of
 from sync.artifacts.pull import Puller
-from sync.errors import ConfigurationError, OutsideError
+from sync.errors import ArchiveError, ConfigurationError, OutsideError
 from sync.gate import Halted
 from sync.ledger.records import Occurrence, Pulled, PulledState
 from sync.ledger.store import Ledger
@@ -24,6 +25,8 @@ FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 PATIENCE = timedelta(days=7)
 """How long after its last look what cannot be listed or fetched is still tried."""
+
+FEWEST_FAILURES = 3
 
 UNFINISHED = (PulledState.LISTED, PulledState.STORING)
 
@@ -90,19 +93,29 @@ class Harvester:
             record = records.get((artifact.kind, artifact.ref))
             if record is None:
                 record = await self._first_seen(artifact, _meeting_of(artifact, neighbours, due[-1]))
-            if _is_wanted(artifact, record):
-                record = await self.puller.pull(artifact, record)
-            elif record.state is PulledState.LISTED and (artifact.more, artifact.status) != (
-                record.more,
-                record.status,
-            ):
-                record = replace(record, more=artifact.more, status=artifact.status)
-                await self.ledger.artifacts.save_pulled(record)
-            records[artifact.kind, artifact.ref] = record
+            records[artifact.kind, artifact.ref] = await self._artifact(artifact, record)
         lacking = 0
         for one in await self.ledger.occurrences.named(self.route.name, [str(one.key) for one in due]):
-            lacking += await self._conclude(one, [r for r in records.values() if r.key == str(one.key)])
+            if one.session == session:  # and has not been given another one meanwhile
+                lacking += await self._conclude(one, [r for r in records.values() if r.key == str(one.key)])
         return lacking
+
+    async def _artifact(self, artifact: Artifact, record: Pulled) -> Pulled:
+        """Its record after what can be done about it now; a defect of ours in one stops no other."""
+        try:
+            if _is_wanted(artifact, record):
+                return await self.puller.pull(artifact, record)
+        except (Halted, SQLAlchemyError, ConfigurationError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the fence between artifacts, as in `apply`
+            why = f"a defect of convener: {type(error).__name__}"
+            record = replace(record, attempts=record.attempts + 1, problem=why)
+            await self.ledger.artifacts.save_pulled(record)
+            return record
+        if record.state is PulledState.LISTED and (artifact.more, artifact.status) != (record.more, record.status):
+            record = replace(record, more=artifact.more, status=artifact.status)
+            await self.ledger.artifacts.save_pulled(record)
+        return record
 
     async def _first_seen(self, artifact: Artifact, meeting: Occurrence) -> Pulled:
         """List it, with its place in the archive, which stays whatever it is renamed to."""
@@ -131,12 +144,12 @@ class Harvester:
 
     async def _conclude(self, one: Occurrence, records: list[Pulled]) -> int:
         """Whether there is anything more to look for, and when; how many of its artifacts did not come."""
-        failed = [r for r in records if r.state in UNFINISHED and r.problem]
-        waiting = [r for r in records if r.state in UNFINISHED or (r.more and r.state is PulledState.STORED)]
+        failed = [r for r in records if r.problem and (r.state in UNFINISHED or _may_change(r))]
+        waiting = [r for r in records if r.state in UNFINISHED or _may_change(r)]
         if self._has_come(records) and not waiting:
             await self._over(one, records, found=True)
             return 0
-        if failed and self._now <= self._last_look(one) + PATIENCE:
+        if failed and not self._is_out_of_patience(one):
             wait = min(FIRST_WAIT * 2 ** min(one.failures, 10), LONGEST_WAIT)
             again = replace(one, look_at=self._now + wait, failures=one.failures + 1, problem=failed[0].problem)
             await self.ledger.occurrences.save_looks(again)
@@ -157,21 +170,31 @@ class Harvester:
         return "recording" in kinds if self.capabilities.recordings_pull else bool(kinds)
 
     async def _over(self, one: Occurrence, records: list[Pulled], *, found: bool) -> None:
-        lost = [r for r in records if r.state in UNFINISHED]
-        for record in lost:
-            problem = record.problem or record.more or "it was never ready"
-            await self.puller.archive.drop(record.stem)
-            await self.ledger.artifacts.save_pulled(replace(record, state=PulledState.GIVEN_UP, problem=problem))
-            self._say("artifact.given_up", one, kind=record.kind, reason=problem)
+        for record in records:
+            if record.state in UNFINISHED or (_may_change(record) and record.problem):
+                await self._give_up(one, record)
         looks = one.looks + 1
         await self.ledger.occurrences.save_looks(replace(one, looks=looks, look_at=None, failures=0, problem=""))
         stored = sum(r.state is PulledState.STORED for r in records)
         self._say("looks.finished", one, looks=looks, stored=stored, outcome="found" if found else "no more looks")
 
+    async def _give_up(self, one: Occurrence, record: Pulled) -> None:
+        """What is there of it stays: the unsigned document, the note that refers to the recording."""
+        problem = record.problem or record.more or "it was never ready"
+        state = PulledState.GIVEN_UP if record.state in UNFINISHED else record.state
+        with suppress(ArchiveError):  # a rest that cannot be removed now is no reason not to say so
+            await self.puller.archive.drop(record.stem)
+        await self.ledger.artifacts.save_pulled(replace(record, state=state, problem=problem))
+        self._say("artifact.given_up", one, kind=record.kind, reason=problem)
+
+    def _is_out_of_patience(self, one: Occurrence) -> bool:
+        """Not at the first failure, however late it comes: nobody may have looked for a while."""
+        return self._now > self._last_look(one) + PATIENCE and one.failures >= FEWEST_FAILURES
+
     async def _not_looked(self, due: list[Occurrence], why: str) -> int:
         """A listing that failed is never "none": it is made again, with growing waits."""
         for one in due:
-            if self._now > self._last_look(one) + PATIENCE:
+            if self._is_out_of_patience(one):
                 await self.ledger.occurrences.save_looks(replace(one, look_at=None, problem=why))
                 self._say("looks.given_up", one, reason=why)
                 continue
@@ -191,6 +214,11 @@ class Harvester:
 
     def _say(self, event: str, one: Occurrence, **fields: object) -> None:
         self.puller.log(event, route=one.route, vendor=one.vendor, key=str(one.key), session=one.session, **fields)
+
+
+def _may_change(record: Pulled) -> bool:
+    """Whether what is stored is not what it will be in the end."""
+    return record.state is PulledState.STORED and bool(record.more)
 
 
 def _is_wanted(artifact: Artifact, record: Pulled) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from sync.errors import ArchiveError, OutsideError, Refused, Unreachable
+from sync.errors import ArchiveError, CredentialsRefused, OutsideError, RateLimited, Refused, Unreachable
 from sync.gate import Halted, VendorGate
 from sync.ledger.artifacts import Artifacts
 from sync.ledger.records import Pulled, PulledState
@@ -47,6 +47,9 @@ class Puller:
                 return done
             return await self._fetch(artifact, work)
         except (OutsideError, ArchiveError) as error:
+            if isinstance(error, (RateLimited, CredentialsRefused)):
+                self.gate.tell(error)  # it is the account's trouble, and nothing is held against the artifact
+                raise Halted(str(error)) from error
             if isinstance(error, Halted):
                 raise
             known = work.record
@@ -73,7 +76,7 @@ class Puller:
         for attempt in range(TRIES):
             try:
                 return await self._receive(artifact, work)
-            except Refused:
+            except (Refused, RateLimited, CredentialsRefused):
                 raise
             except OutsideError:
                 if self.gate.halted or attempt == TRIES - 1 or work.size <= work.begun:
@@ -93,6 +96,9 @@ class Puller:
                 if download.start:
                     raise Unreachable("the server goes on in another place than it was asked to")
                 work.begun = 0
+            elif download.start and download.validator and download.validator != work.record.validator:
+                await part.restart()
+                raise Unreachable("the server goes on with another version than it was asked for")
             if download.validator != work.record.validator:
                 work.record = replace(work.record, validator=download.validator)
                 await self.artifacts.save_pulled(work.record)  # before the bytes that it stands for

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Table, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.ledger import tables as t
 from sync.ledger.database import Database
@@ -65,7 +66,7 @@ class Artifacts:
     async def save_pushed(self, record: Pushed) -> None:
         """Insert or replace."""
         async with self._db.write() as connection:
-            await _save(connection, t.documents, record, _PUSHED)
+            await save_pushed(connection, record)
 
     async def drop_pushed(self, records: Iterable[Pushed]) -> None:
         """Forget them."""
@@ -74,7 +75,12 @@ class Artifacts:
                 await connection.execute(delete(t.documents).where(*_same(t.documents, _values(one), _PUSHED)))
 
 
-async def _save(connection: Any, table: Table, record: Pulled | Pushed, identity: tuple[str, ...]) -> None:
+async def save_pushed(connection: AsyncConnection, record: Pushed) -> None:
+    """Insert or replace one, within a transaction."""
+    await _save(connection, t.documents, record, _PUSHED)
+
+
+async def _save(connection: AsyncConnection, table: Table, record: Pulled | Pushed, identity: tuple[str, ...]) -> None:
     values = _values(record)
     if not (await connection.execute(update(table).where(*_same(table, values, identity)).values(values))).rowcount:
         await connection.execute(insert(table).values(values))
@@ -89,4 +95,6 @@ def _same(table: Table, values: Mapping[str, Any], identity: tuple[str, ...]) ->
 
 
 def _read(kind: type[_Record], row: Row[Any], state: Any) -> _Record:
-    return kind(**{one.name: getattr(row, one.name) for one in fields(kind)} | {"state": state})
+    values: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(kind)} | {"state": state}
+    as_record: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+    return kind(**as_record)

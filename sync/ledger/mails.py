@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.ledger import tables as t
@@ -46,10 +46,11 @@ class Mails:
             await connection.execute(delete(t.mails).where(_C.route == route, _C.ends_at < before))
 
     async def release(self, route: str | None = None, key: str | None = None) -> int:
-        """Let those that were refused or wait be tried again in the next pass, with all attempts before them: of a
-        route, of a meeting, or all. How many."""
+        """Let those that were refused, that wait, or of which nobody knows whether they were taken, be tried again in
+        the next pass, with all attempts before them: of a route, of a meeting, or all. How many."""
         stuck = _C.state.in_([MailState.REFUSED.value, MailState.WAITING.value])
-        query = update(t.mails).where(stuck)
+        unknown = and_(_C.state == MailState.SENT.value, _C.problem != "")
+        query = update(t.mails).where(or_(stuck, unknown))
         for column, value in ((_C.route, route), (_C.key, key)):
             query = query.where(column == value) if value is not None else query
         async with self._db.write() as connection:

@@ -35,21 +35,25 @@ class Occurrences:
 
     async def due(self, route: str, now: datetime, *, at_once: bool) -> list[Occurrence]:
         """Those for which a look is due, the longest first; `at_once`: also those whose last look failed."""
-        due = _C.look_at <= now
+        due = and_(_C.look_at <= now, _C.session != "")
         if at_once:
-            due = or_(due, and_(_C.look_at.is_not(None), _C.failures > 0))
+            due = or_(due, and_(_C.look_at.is_not(None), _C.failures > 0, _C.session != ""))
         return await self._found(_C.route == route, due, order=_C.look_at)
 
     async def save_looks(self, one: Occurrence) -> None:
-        """What is known of its looks; a pass may change the rest at the same time."""
+        """What is known of its looks; nothing when a pass has meanwhile given it another session or time, or none."""
         values = {"looks": one.looks, "look_at": one.look_at, "failures": one.failures, "problem": one.problem}
-        await self._set(one, values)
+        await self._set(one, values, _C.session == one.session, _C.ends_at == one.end)
 
     async def save_published(self, *occurrences: Occurrence) -> None:
         """What was published of them."""
         for one in occurrences:
             values = {"sequence": one.sequence, "published": one.published, "changed_at": one.changed_at}
             await self._set(one, values)
+
+    async def in_room(self, route: str, link: str) -> list[Occurrence]:
+        """Those that take place in the session of the link with this key (as text)."""
+        return await self._found(_C.route == route, _C.link_key == link)
 
     async def troubled(self, route: str) -> list[Occurrence]:
         """Those whose last look failed, or that were given up because of it."""
@@ -63,9 +67,9 @@ class Occurrences:
         """The manifest says it now."""
         await self._set(one, {"manifest_due": False})
 
-    async def _set(self, one: Occurrence, values: Mapping[str, Any]) -> None:
+    async def _set(self, one: Occurrence, values: Mapping[str, Any], *unchanged: Any) -> None:
         async with self._db.write() as connection:
-            where = (_C.route == one.route, _C.key == str(one.key))
+            where = (_C.route == one.route, _C.key == str(one.key), *unchanged)
             await connection.execute(update(t.occurrences).where(*where).values(values))
 
     async def looked_for(self, route: str) -> frozenset[str]:
@@ -86,7 +90,7 @@ class Occurrences:
 
 
 async def _save(connection: AsyncConnection, one: Occurrence) -> None:
-    """Insert or replace one; whether its manifest is due follows from its artifacts, not from here."""
+    """Insert or replace one; its folder and whether its manifest is due follow from its artifacts, not from here."""
     values = {
         "link_key": one.link,
         "vendor": one.vendor,
@@ -105,7 +109,7 @@ async def _save(connection: AsyncConnection, one: Occurrence) -> None:
         "look_at": one.look_at,
         "failures": one.failures,
         "problem": one.problem,
-        "folder": one.folder,
+        "off": one.off,
     }
     where = (_C.route == one.route, _C.key == str(one.key))
     if not (await connection.execute(update(t.occurrences).where(*where).values(values))).rowcount:
@@ -115,6 +119,7 @@ async def _save(connection: AsyncConnection, one: Occurrence) -> None:
             "source": one.key.source,
             "uid": one.key.uid,
             "recurrence_id": recurrence_text(one.key.recurrence_id),
+            "folder": one.folder,
             "manifest_due": False,
         }
         await connection.execute(insert(t.occurrences).values(**identity, **values))
@@ -143,4 +148,5 @@ def _occurrence(row: Row[Any]) -> Occurrence:
         problem=row.problem,
         folder=row.folder,
         manifest_due=row.manifest_due,
+        off=row.off,
     )

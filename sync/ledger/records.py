@@ -130,8 +130,8 @@ class Intent:
 class Occurrence:
     """A meeting with a session at its own time, as the calendar last showed it: of a standing room each use of it.
 
-    `link` is the key (as text) of the link whose session it takes place in; `session` is "" when it does not take place
-    any more. What is published of it: `sequence` and
+    `link` is the key (as text) of the link whose session it takes place in; `session` is "" when it has none (any
+    more), and `off` says whether it is proved that it does not take place. What is published of it: `sequence` and
     `published` (digest of what the feed says, "" while it says nothing), as of `changed_at`. What is looked for after
     its end: `looks` were made, the next is due at `look_at` (None: no more), `failures` of them in a row could not be
     made, `problem` says why. `folder` is its place in the archive ("" until there is something), whose manifest has to
@@ -159,6 +159,7 @@ class Occurrence:
     problem: str = ""
     folder: str = ""
     manifest_due: bool = False
+    off: bool = False
 
 
 class PulledState(StrEnum):
@@ -217,7 +218,8 @@ class PushedState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Pushed:
     """A document of a meeting and its session. `identity` is `Document.identity`, `sha256` that of the content which
-    the session has, `ref` the vendor's id of it, `validator` what the server of its address calls this version."""
+    the session has, `handed` those of all that it ever got under this identity, `ref` the vendor's id of the last,
+    `validator` what the server of its address calls this version."""
 
     route: str
     key: str
@@ -235,6 +237,7 @@ class Pushed:
     attempts: int = 0
     problem: str = ""
     pushed_at: datetime | None = None
+    handed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

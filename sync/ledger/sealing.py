@@ -10,9 +10,15 @@ from sqlalchemy import Select, delete, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sync.errors import LedgerError
 from sync.ledger import tables as t
 from sync.ledger.database import Database
 from sync.ledger.vault import PREFIX, Vault
+
+NO_KEY = (
+    "the personal links in the database are encrypted, and secret_key is missing: give it, or drop the links with "
+    "`convener db forget-links`"
+)
 
 CHECK = "vault"
 _KNOWN = "convener"
@@ -25,8 +31,10 @@ _I, _M = t.invitees.c, t.meta.c
 
 async def open_vault(database: Database, vault: Vault, *, seal: bool) -> None:
     """Make sure that the vault's keys are those of the database; with `seal`, leave nothing there that is clear or
-    under a former key. Raises LedgerError when they are not."""
+    under a former key. Raises LedgerError when they are not, or when there is none."""
     check = await _meta(database, CHECK)
+    if check is not None and not vault.seals:
+        raise LedgerError(NO_KEY)
     if check is not None:
         vault.open(check)
     if not (seal and vault.seals):

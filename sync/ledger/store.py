@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync.ledger import rows, sealing
 from sync.ledger import tables as t
-from sync.ledger.artifacts import Artifacts
+from sync.ledger.artifacts import Artifacts, save_pushed
 from sync.ledger.database import Database
 from sync.ledger.mails import Mails
 from sync.ledger.occurrences import Occurrences
-from sync.ledger.records import WATCH, Intent, Link, LinkState, Registered, Run, SourceState, VendorState
+from sync.ledger.records import WATCH, Intent, Link, LinkState, Pushed, Registered, Run, SourceState, VendorState
 from sync.ledger.vault import Vault
 from sync.model import MeetingKey, content_digest, recurrence_text
 
@@ -106,7 +106,7 @@ class Ledger:
                 where = (t.links.c.route == route, t.links.c.key == str(old))
                 await connection.execute(update(t.links).where(*where).values(named))
                 o, d = t.occurrences.c, t.documents.c
-                off = update(t.occurrences).values(session="", look_at=None)
+                off = update(t.occurrences).values(session="", look_at=None, off=True)
                 await connection.execute(off.where(o.route == route, o.link_key == str(old)))
                 await connection.execute(
                     update(t.documents).where(d.route == route, d.key == str(old)).values(key=str(new))
@@ -189,9 +189,13 @@ class Ledger:
         whom = (c.participant == intent.participant, c.session == intent.session)
         return bool(await self._db.all(select(c.id).where(*same, *whom).limit(1)))
 
-    async def settle(self, intent: Intent, outcome: str, now: datetime, link: Link | None = None) -> None:
-        """Close an intent and record what it did to its link, in one transaction."""
+    async def settle(
+        self, intent: Intent, outcome: str, now: datetime, link: Link | None = None, *, pushed: Pushed | None = None
+    ) -> None:
+        """Close an intent and record what it did to its link or its document, in one transaction."""
         async with self._db.write() as connection:
+            if pushed is not None:
+                await save_pushed(connection, pushed)
             if link is not None:
                 await rows.save_link(connection, link, now, self._vault)
             await connection.execute(
@@ -249,6 +253,11 @@ class Ledger:
         async with self._db.write() as connection:
             values = {"finished_at": now, "exit": exit_code, "counts": dict(counts), "reason": reason or None}
             await connection.execute(update(t.runs).where(t.runs.c.id == number).values(values))
+
+    async def amend_run(self, number: int, exit_code: int) -> None:
+        """What came after a run gives it another exit code."""
+        async with self._db.write() as connection:
+            await connection.execute(update(t.runs).where(t.runs.c.id == number).values(exit=exit_code))
 
     async def last_run(self, route: str, *, successful: bool = False) -> Run | None:
         """The newest run of the route, or the newest with exit code 0."""

@@ -188,6 +188,7 @@ occurrences = Table(
     Column("problem", Words, nullable=False),
     Column("folder", Words, nullable=False),
     Column("manifest_due", Boolean, nullable=False),
+    Column("off", Boolean, nullable=False),
     UniqueConstraint("route", "key", name="uq_occurrences_route_key"),
     Index("ix_occurrences_route_look_at", "route", "look_at"),
     Index("ix_occurrences_route_ends_at", "route", "ends_at"),
@@ -244,6 +245,7 @@ documents = Table(
     Column("attempts", Integer, nullable=False),
     Column("problem", Words, nullable=False),
     Column("pushed_at", Instant),
+    Column("handed", JSON, nullable=False),
     UniqueConstraint("route", "key", "session", "identity", name="uq_documents_route_key_session_identity"),
 )
 

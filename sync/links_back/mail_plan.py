@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from sync.keep_up import ASKED
-from sync.ledger.records import DOUBT, Link, LinkState, Mail, MailState, Occurrence, Registered
+from sync.ledger.records import DOUBT, Link, Mail, MailState, Occurrence, Registered
 from sync.model import Capabilities, Participant, Role, content_digest
 from sync.rekey import FURTHEST_MOVE
 
@@ -110,6 +110,7 @@ def _has_none_of_their_own(
 def _invitations(s: Situation, mails: list[Mail]) -> Iterable[Due]:
     """What everybody who is to be invited has to know, as if nobody had been mailed so far."""
     uids = {mail.key: mail.uid for mail in mails}
+    told = {(mail.key, mail.email): (mail.title, mail.start, mail.end) for mail in mails if mail.invited}
     taken = set(uids.values())
     for key, one in s.occurrences.items():
         link = s.links.get(one.link)
@@ -120,8 +121,12 @@ def _invitations(s: Situation, mails: list[Mail]) -> Iterable[Due]:
             uids[key] = _new_uid(s, key, taken)
             taken.add(uids[key])
         for person in one.people:
-            url = "" if person.email == one.organizer.lower() else way_in(person, one, link, s.capabilities, s.now)
-            if url:
+            if person.email == one.organizer.lower():
+                continue
+            url = way_in(person, one, link, s.capabilities, s.now)
+            before = told.get((key, person.email))
+            # Who was invited hears of another time at once, even when the link for it is yet to come.
+            if url or (before is not None and before != (one.title, one.start, one.end)):
                 yield Due(_invitation(one, person, uids[key], url), one.location, one.description, url)
 
 
@@ -163,11 +168,15 @@ def _is_invited(s: Situation, mail: Mail) -> bool:
     """Whether the person still belongs to the meeting; when that cannot be told, they do."""
     one = s.occurrences.get(mail.key)
     if one is None:
-        link = s.links.get(mail.key)  # forgotten by a person, and about to be made anew
-        return link is not None and link.session is None and link.state is not LinkState.CANCELLED
-    if not one.session:
+        return True
+    if one.off:
         return False
-    return one.end <= s.now or mail.email == one.organizer.lower() or any(p.email == mail.email for p in one.people)
+    return (
+        not one.session
+        or one.end <= s.now
+        or mail.email == one.organizer.lower()
+        or any(p.email == mail.email for p in one.people)
+    )
 
 
 def _next(s: Situation, before: Mail, wanted: Mail) -> Mail | None:

@@ -4,7 +4,7 @@ A mail cannot be looked for afterwards. One whose outcome is unknown is sent onc
 that it may come twice and still is one; then it is left at that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -27,7 +27,14 @@ class Mailing:
     """Mails the participants of one route, for which somebody has found that convener mails and not the vendor."""
 
     def __init__(
-        self, ledger: Ledger, mailer: Mailer, clock: Clock, log: Log, route: Route, capabilities: Capabilities
+        self,
+        ledger: Ledger,
+        mailer: Mailer,
+        clock: Clock,
+        log: Log,
+        route: Route,
+        capabilities: Capabilities,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._ledger = ledger
         self._mailer = mailer
@@ -35,6 +42,7 @@ class Mailing:
         self._log = log
         self._route = route
         self._capabilities = capabilities
+        self._stopping = stopping
 
     async def run(self, occurrences: Iterable[Occurrence], links: Mapping[str, Link], *, respect_backoff: bool) -> int:
         """Send what is due; how many mails were not taken, or nobody knows whether they were.
@@ -49,6 +57,8 @@ class Mailing:
         new_trouble = not any(mail.problem and mail.state in (MailState.WAITING, MailState.SENDING) for mail in known)
         stand = {(mail.uid, mail.email): mail for mail in (*known, *plan.settled, *(due.mail for due in plan.due))}
         for due in plan.due:
+            if self._stopping():
+                break
             await table.save(due.mail)
             after, failure = await self._send(due)
             await table.save(after)

@@ -9,10 +9,19 @@ import pytest
 from connectors.simulators.faults import Fault
 from connectors.simulators.livedigital import LivedigitalSimulator
 from connectors.simulators.media import Resumes
-from sync.errors import CredentialsRefused, Gone, Refused, UnknownOutcome, Unreachable, WritesLocked
+from sync.errors import (
+    CredentialsRefused,
+    Gone,
+    OutsideError,
+    RateLimited,
+    Refused,
+    UnknownOutcome,
+    Unreachable,
+    WritesLocked,
+)
 from sync.model import Artifact
 from sync.ports import Connector
-from tests.contract.connector_base import MARKER, ConnectorFixtures, Factory, a_meeting
+from tests.contract.connector_base import MARKER, SHORT, ConnectorFixtures, Factory, a_meeting
 from tests.contract.downloads import (
     a_whole_that_is_asked_for_more_comes_again,
     another_version_begins_anew,
@@ -23,6 +32,7 @@ from tests.contract.test_livedigital import UNKNOWN, LivedigitalBase
 
 MEDIA = bytes(range(256)) * 4000
 EVENING = datetime(2026, 12, 1, 23, 50, tzinfo=UTC)
+NOT_YET = "the recording cannot be downloaded yet"
 
 
 class TestRecordings(LivedigitalBase, ConnectorFixtures):
@@ -156,7 +166,7 @@ class TestRecordings(LivedigitalBase, ConnectorFixtures):
             assert download.media_type == "video/mp4"
             assert b"".join([chunk async for chunk in download.chunks])[4:8] == b"ftyp"
 
-    @pytest.mark.parametrize("resource", ["records", "record-download", "calls", "room"])
+    @pytest.mark.parametrize("resource", ["records", "calls", "room"])
     @pytest.mark.parametrize("kind", ["500_before", "garbage", "empty", "truncate"])
     async def test_a_look_that_fails_is_not_nothing(
         self, connector: Connector, sim: LivedigitalSimulator, resource: str, kind: str
@@ -165,6 +175,41 @@ class TestRecordings(LivedigitalBase, ConnectorFixtures):
         sim.add_recording(room)
         sim.faults.add(Fault(kind, resource=resource, times=99))
         with pytest.raises(Unreachable):
+            await connector.artifacts(room)
+
+    @pytest.mark.parametrize("kind", ["garbage", "empty"])
+    async def test_a_recording_that_cannot_be_had_does_not_hide_the_others(
+        self, connector: Connector, sim: LivedigitalSimulator, kind: str
+    ) -> None:
+        room = sim.add_session().id
+        for number in range(3):
+            sim.add_recording(room, name=f"Part {number}")
+        sim.add_call(room, started=EVENING)
+        sim.faults.add(Fault(kind, resource="record-download"))
+        *films, report = await connector.artifacts(room)
+        assert sorted((one.ready, one.more) for one in films) == [(False, NOT_YET), (True, ""), (True, "")]
+        assert (report.kind, report.ready) == ("attendance", True)
+        assert all(one.ready for one in await connector.artifacts(room))
+
+    @pytest.mark.parametrize("kind", ["500_before", "503_before", "garbage", "empty", "truncate", "hang_before"])
+    async def test_a_download_that_does_not_answer_now_is_asked_for_another_time(
+        self, make: Factory, sim: LivedigitalSimulator, kind: str
+    ) -> None:
+        room = sim.add_session().id
+        sim.add_recording(room)
+        sim.faults.add(Fault(kind, resource="record-download", times=99))
+        (found,) = await make(timeout=SHORT).artifacts(room)
+        assert (found.ready, found.more) == (False, NOT_YET)
+
+    @pytest.mark.parametrize(("kind", "error"), [("401_before", CredentialsRefused), ("429", RateLimited)])
+    async def test_what_concerns_the_account_is_not_put_down_to_a_recording(
+        self, connector: Connector, sim: LivedigitalSimulator, kind: str, error: type[OutsideError]
+    ) -> None:
+        room = sim.add_session().id
+        for _ in range(2):
+            sim.add_recording(room)
+        sim.faults.add(Fault(kind, resource="record-download", times=99))
+        with pytest.raises(error):
             await connector.artifacts(room)
 
     async def test_more_recordings_than_are_listed_are_said_to_come(

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -32,7 +33,8 @@ from tests.contract.downloads import (
     breaks_anywhere,
     content,
 )
-from tests.contract.test_onstream import OnstreamBase
+from tests.contract.test_onstream import OnstreamBase, settings
+from tests.unit.scripted_server import reply, serving
 
 FILM = film(bytes(range(256)) * 400)
 PAPER = Document("Slides & notes.pdf", "application/pdf", url="https://files.example.com/s3cret?key=a&b=c")
@@ -106,12 +108,24 @@ class TestRecordings(OnstreamBase, ConnectorFixtures):
         assert "Zürich".encode() in body
         assert body.startswith(b'{\n  "kind": "recording",\n')
 
-    @pytest.mark.parametrize("kind", ["401_before", "403_before", "404_before", "410_before", "400_before"])
-    async def test_a_link_that_refuses_is_referred_to_for_good(
-        self, connector: Connector, sim: OnstreamSimulator, kind: str
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    @pytest.mark.parametrize("status", [401, 403, 404, 410])
+    async def test_a_link_that_refuses_is_referred_to_and_asked_again(
+        self, make: Factory, sim: OnstreamSimulator, status: int, host: str
+    ) -> None:
+        connector = make(allow_private=True)
+        sim.add_recording(1, content=FILM)
+        one = await recording(connector)
+        one = replace(one, link=(one.link or "").replace("127.0.0.1", host))
+        sim.faults.add(Fault(f"{status}_before", resource="play"))
+        assert (await noted(connector, one))[1] == f"its link is refused for now ({status})"
+        assert await content(connector, one) == FILM
+
+    async def test_a_link_that_is_asked_wrongly_is_referred_to_for_good(
+        self, connector: Connector, sim: OnstreamSimulator
     ) -> None:
         sim.add_recording(1, content=FILM)
-        sim.faults.add(Fault(kind, resource="play"))
+        sim.faults.add(Fault("400_before", resource="play"))
         assert (await noted(connector, await recording(connector)))[1] == ""
 
     @pytest.mark.parametrize("kind", ["500_before", "503_before", "429", "reset_before", "hang_before"])
@@ -188,19 +202,95 @@ class TestRecordings(OnstreamBase, ConnectorFixtures):
 
         await another_version_begins_anew(connector, one, sim, "play", change, 5000)
 
-    async def test_media_that_has_begun_is_not_replaced_because_of_a_moments_trouble(
-        self, connector: Connector, sim: OnstreamSimulator
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 429, 500, 503])
+    async def test_media_that_has_begun_is_not_replaced_because_of_an_answer(
+        self, connector: Connector, sim: OnstreamSimulator, status: int
     ) -> None:
         sim.add_recording(1, content=FILM)
         receiver = Receiver(connector, await recording(connector))
-        sim.faults.add(Fault("cut", resource="play", at=5000), Fault("503_before", resource="play"))
+        sim.faults.add(Fault("cut", resource="play", at=5000), Fault(f"{status}_before", resource="play"))
         for _ in range(2):
             with pytest.raises(Unreachable):
                 await receiver.go_on()
-        assert receiver.content == FILM[:5000]
-        sim.change_recording(1, None)
+            assert receiver.content == FILM[:5000]
         await receiver.go_on()
-        assert json.loads(receiver.content)["kind"] == "recording"
+        assert (receiver.starts, receiver.content) == ([0, 5000], FILM)
+
+    async def test_media_that_has_begun_is_not_replaced_by_a_page_or_for_a_private_link(
+        self, connector: Connector, sim: OnstreamSimulator
+    ) -> None:
+        sim.add_recording(1, content=FILM)
+        one = await recording(connector)
+        receiver = Receiver(connector, one)
+        sim.faults.add(Fault("cut", resource="play", at=5000))
+        with pytest.raises(Unreachable):
+            await receiver.go_on()
+        for instead in (None, b"<!DOCTYPE html><html><body>Play</body></html>", b""):
+            sim.change_recording(1, instead)
+            with pytest.raises(Unreachable, match="something else"):
+                await receiver.go_on()
+        with pytest.raises(Unreachable, match="private"):
+            async with connector.download(
+                replace(one, link="http://127.0.0.9/play"), start=5000, validator=receiver.validator
+            ):
+                pass
+        assert receiver.content == FILM[:5000]
+        sim.change_recording(1, FILM)
+        await receiver.go_on()
+        assert (receiver.starts, receiver.content) == ([0, 5000], FILM)
+
+
+ROWS = reply(body=b'[{"id": 7, "session_id": 1}]')
+PAGE = reply(404, b"<html><body>Not found</body></html>", content_type="text/html")
+ABSENT = reply(404)
+LET_IN = reply(body=b'{"authenticated": 1}')
+
+
+@pytest.mark.parametrize(
+    ("answers", "refs"),
+    [
+        ([ABSENT, LET_IN, ABSENT], []),
+        ([reply(404, b'{"status": false}'), LET_IN, reply(410)], []),
+        ([reply(body=b"[]"), LET_IN, reply(body=b'{"recordings": []}')], []),
+        ([PAGE, LET_IN, ABSENT], []),
+        ([ABSENT, LET_IN, ROWS, ABSENT], ["7"]),
+        ([PAGE, LET_IN, ROWS, ABSENT], ["7"]),
+        ([reply(body=b"{}"), LET_IN, ROWS, ABSENT], ["7"]),
+        ([reply(body=b'{"recordings": null}'), LET_IN, ROWS, ABSENT], ["7"]),
+        ([ROWS, PAGE, LET_IN, ROWS, ABSENT], ["7"]),
+        ([ROWS, ABSENT], ["7"]),
+        ([ROWS, reply(body=b"{}")], ["7"]),
+    ],
+)
+async def test_no_recordings_is_what_the_service_says_itself_and_twice(answers: list[bytes], refs: list[str]) -> None:
+    async with serving(*answers, reply(500)) as server:
+        connector = plugin.connect(settings(server.url), False)
+        assert [one.ref for one in await connector.artifacts("1")] == refs
+        assert len(server.heads) == len(answers)
+        await connector.close()
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ([PAGE, LET_IN, PAGE], Unreachable),
+        ([ABSENT, LET_IN, PAGE], Unreachable),
+        ([ABSENT, LET_IN, reply(404, b'"text"')], Unreachable),
+        ([reply(body=b"{}"), LET_IN, reply(body=b"{}")], Unreachable),
+        ([ABSENT, LET_IN, reply(body=b'{"recordings": null}')], Unreachable),
+        ([ABSENT, LET_IN, reply(body=b'{"recordings": {"recording": null}}')], Unreachable),
+        ([ROWS, PAGE, LET_IN, ROWS, PAGE], Unreachable),
+        ([ABSENT, reply(body=b'{"authenticated": 0}')], CredentialsRefused),
+        ([ABSENT, reply(401)], CredentialsRefused),
+    ],
+)
+async def test_no_recordings_is_not_what_anybody_else_says(answers: list[bytes], error: type[OutsideError]) -> None:
+    async with serving(*answers, reply(500)) as server:
+        connector = plugin.connect(settings(server.url), False)
+        with pytest.raises(error):
+            await connector.artifacts("1")
+        assert len(server.heads) == len(answers)
+        await connector.close()
 
 
 def _only_numbers(genuine: Any) -> Any:

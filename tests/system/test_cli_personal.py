@@ -20,7 +20,8 @@ NOON = (datetime.now(UTC) + timedelta(days=1)).replace(hour=12, minute=0, second
 JON = "jon@example.com"
 OLD = "dGhlIGZvcm1lciBrZXkgb2Ygc29tZWJvZHksIDMyIGI="
 NEW = "dGhlIG5ldyBrZXkgb2Ygc29tZWJvZHksIGFsc28gMzI="
-LOST = "the personal links in the database are encrypted with another key"
+OTHER_KEY = "the personal links in the database are encrypted with another key"
+NO_KEY = "the personal links in the database are encrypted, and secret_key is missing"
 
 
 @pytest.fixture
@@ -124,11 +125,11 @@ def test_a_meeting_without_a_session_has_none(live: World) -> None:
 def test_another_key_ends_every_command_with_2_until_the_links_are_forgotten(live: World) -> None:
     old, new = {"CONVENER_SECRET_KEY": OLD}, {"CONVENER_SECRET_KEY": NEW}
     assert convener(live.folder, "reconcile", env=old).code == 0
-    for env in ({}, new):
+    for env, lost in (({}, NO_KEY), (new, OTHER_KEY)):
         for command in (["links"], ["reconcile"], ["plan", "--json"], ["status"], ["check"]):
             done = convener(live.folder, *command, env=env)
             assert done.code == 2, command
-            assert LOST in done.err
+            assert lost in done.err
             assert len(done.err.splitlines()) == 1
             assert not any(secret in done.out + done.err for secret in (OLD, NEW, jons(live)))
     both = convener(live.folder, "links", "--personal", env={"CONVENER_SECRET_KEY": f"{NEW},{OLD}"})

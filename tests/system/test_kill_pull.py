@@ -21,7 +21,7 @@ from tests.system.test_kill import kill_at, run
 from tests.world import World, a_world
 
 KILLS = 100
-MEETINGS = 4
+MEETINGS = 3
 PER_TEST = 10
 
 pytestmark = pytest.mark.kills

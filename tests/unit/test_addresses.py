@@ -15,9 +15,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors import addresses, http
 from connectors.addresses import is_public
+from connectors.answers import place
 from connectors.http import Wire
 from sync.errors import Refused, Unreachable
 from tests.unit.scripted_server import Server, reply, serving
@@ -139,12 +142,118 @@ async def test_a_redirect_to_a_hostile_address_is_refused(names: Names, url: str
         assert len(server.heads) == 2
 
 
+LONG = "a" * 64
+NO_VALID_URL, NO_HOST, NO_PORT = "not a valid URL", "host that can exist", "port that does not exist"
+IMPOSSIBLE = {
+    "http://xn--/": NO_VALID_URL,
+    "http://xn--a.example/": NO_VALID_URL,
+    "http://[::1": NO_VALID_URL,
+    "http://[1::2::3]/": NO_VALID_URL,
+    f"http://host:{'9' * 5000}/": NO_VALID_URL,
+    f"http://{'ü' * 64}.example/": NO_VALID_URL,
+    "http://\ud800/": NO_VALID_URL,
+    "http://host/\ud800": NO_VALID_URL,
+    f"http://host/{'ü' * 30_000}": NO_VALID_URL,
+    f"http://host/{'a' * 70_000}": NO_VALID_URL,
+    f"http://{LONG}.example/": NO_HOST,
+    f"http://{'a.' * 128}/": NO_HOST,
+    "http://a..b/": NO_HOST,
+    "https://.example/": NO_HOST,
+    "http://./": NO_HOST,
+    "http://%00/": NO_HOST,
+    "http://[::1%25lo]/": NO_HOST,
+    "http://127.0.0.1:99999/x": NO_PORT,
+    "http://127.0.0.1:65536/x": NO_PORT,
+    "http://127.0.0.1:-1/": NO_PORT,
+    "http://[::1]:0/": NO_PORT,
+}
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+@pytest.mark.parametrize(("url", "why"), IMPOSSIBLE.items(), ids=[ascii(url[:40]) for url in IMPOSSIBLE])
+async def test_an_address_that_can_be_none_is_refused_whatever_is_allowed(
+    connections: list[str], url: str, why: str, allow_private: bool
+) -> None:
+    async with client(allow_private=allow_private) as wire:
+        with pytest.raises(Refused, match=why):
+            await whole(wire, url)
+    for here in ("http://127.0.0.1/a", "https://127.0.0.1/a"):
+        home = httpx.URL(here)
+        with pytest.raises(Refused, match=f"{why}|away from https"):
+            await addresses.approach(url, home=home, here=home, allow_private=allow_private)
+    assert connections == []
+
+
+@pytest.mark.parametrize(
+    "host", ["a-1.b_2.example", "xn--bcher-kva.example", f"{'a' * 63}.example", "localhost.", "::1"]
+)
+async def test_a_host_that_can_exist_is_no_matter_of_its_spelling(host: str) -> None:
+    url = f"http://[{host}]:65535/x" if ":" in host else f"http://{host}:65535/x"
+    target = await addresses.approach(url, home=None, here=None, allow_private=True)
+    assert (str(target.url), target.checked) == (url, ())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://[::1]/", "http://[::1]"),
+        ("http://user:pw@[2001:db8::1]:8080/x?token=t0ken#x", "http://[2001:db8::1]:8080"),
+        ("https://example.com:8443/x", "https://example.com:8443"),
+        ("http://host:0/x", "http://host:0"),
+        ("https://xn--bcher-kva.example/", "https://bücher.example"),
+        ("http://xn--/", "an invalid address"),
+        ("http://[::1", "an invalid address"),
+        ("http://host/\ud800", "an invalid address"),
+    ],
+)
+def test_all_of_an_address_that_is_shown_is_its_host(url: str, shown: str) -> None:
+    assert place(url) == shown
+
+
+_ANYTHING = st.text(st.characters(), max_size=30)
+_HOSTS = _ANYTHING | st.text("ab1-_.:%[]@xn", max_size=70) | st.ip_addresses().map(str) | st.just("xn--")
+_ADDRESSES = _ANYTHING | st.builds(
+    "{}://{}{}{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    _HOSTS | _HOSTS.map("[{}]".format),
+    st.just("") | st.integers(-10, 100_000).map(":{}".format) | _ANYTHING.map(":{}".format),
+    st.just("/") | _ANYTHING,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(url=_ADDRESSES, allow_private=st.booleans())
+def test_whatever_an_address_says_it_is_refused_or_not_reached(url: str, allow_private: bool) -> None:
+    async def look_up(loop: Any, host: Any, port: Any, **options: Any) -> list[Any]:
+        host.encode("idna") if isinstance(host, str) else host  # as the genuine one does
+        try:
+            address = str(ipaddress.ip_address(host))
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown") from None
+        return [(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    async def connect(loop: Any, factory: Any, host: str, port: int, **options: Any) -> Any:
+        port.to_bytes(2, "big")  # OverflowError, as the genuine one has
+        raise ConnectionRefusedError
+
+    async def ask() -> None:
+        async with client(allow_private=allow_private) as wire:
+            for home in (None, "http://vendor.example/a"):
+                with pytest.raises((Refused, Unreachable)):
+                    await whole(wire, url, home=home)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(asyncio.BaseEventLoop, "getaddrinfo", look_up)
+        patched.setattr(asyncio.BaseEventLoop, "create_connection", connect)
+        asyncio.run(ask())
+    assert place(url)
+
+
 async def test_a_name_that_does_not_resolve_may_do_so_another_time(names: Names, connections: list[str]) -> None:
     names["nobody.example"] = [[]]
     async with client() as wire:
-        for url in ("http://nobody.example/", f"http://{'a' * 70}.example/"):
-            with pytest.raises(Unreachable, match="does not resolve"):
-                await whole(wire, url)
+        with pytest.raises(Unreachable, match="does not resolve"):
+            await whole(wire, "http://nobody.example/")
     assert connections == []
 
 

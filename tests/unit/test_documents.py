@@ -227,6 +227,14 @@ async def test_nobody_listening_is_unreachable(documents: Documents) -> None:
         "ftp://127.0.0.1/a",
         "https://",
         "http://[x/a",
+        "http://[::1/a",
+        "http://xn--/a",
+        "https://xn--a.example/a",
+        "http://127.0.0.1:99999/a",
+        "http://127.0.0.1:-1/a",
+        f"http://127.0.0.1:{'9' * 5000}/a",
+        f"http://{'b' * 64}.example/a",
+        "http://files.example/a\ud800",
     ],
 )
 async def test_what_is_not_in_public_is_not_fetched(url: str) -> None:
@@ -237,6 +245,16 @@ async def test_what_is_not_in_public_is_not_fetched(url: str) -> None:
     assert "/a" not in str(raised.value)
     if "1" in url.partition("//")[2].partition("/")[0]:
         assert isinstance(raised.value, Refused)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://xn--/a", "http://127.0.0.1:99999/a", "http://[::1]:0/a", f"http://{'b' * 64}.example/a", "http://[::1"],
+)
+async def test_an_address_that_can_be_none_is_refused_whatever_is_allowed(documents: Documents, url: str) -> None:
+    with pytest.raises(Refused) as raised:
+        await documents.fetch(Document("a.pdf", "", url=url), "")
+    assert "/a" not in str(raised.value)
 
 
 async def test_a_public_place_cannot_send_on_to_a_private_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

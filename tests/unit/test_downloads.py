@@ -12,7 +12,7 @@ from connectors import downloads
 from connectors.answers import BodyTooLarge
 from connectors.downloads import at_once, looked_into, validator_of
 from connectors.http import Wire
-from connectors.simulators.media import served
+from connectors.simulators.media import film, served
 from connectors.simulators.stage import Request
 from sync.errors import CredentialsRefused, Gone, OutsideError, RateLimited, Refused, Unreachable
 from sync.ports import Download
@@ -116,6 +116,26 @@ async def test_too_large_is_noticed_at_once_where_it_is_told_and_by_the_byte_whe
         assert (await got(wire, server.url, most=5000))[1] == FILM
 
 
+@pytest.mark.parametrize("media_type", ["video/mp4", "audio/mp4", "application/octet-stream", ""])
+async def test_a_film_of_unknown_length_is_whole_when_its_boxes_are(media_type: str) -> None:
+    closed = f"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {media_type}\r\n\r\n".encode()
+    whole, dice = film(FILM), random.Random(8)
+    async with serving(closed + whole) as server, client() as wire:
+        assert (await got(wire, server.url))[1] == whole
+    for cut in (9, len(whole) - 1, *(dice.randrange(200, len(whole)) for _ in range(5))):
+        async with serving(closed + whole[:cut]) as server, client() as wire:
+            with pytest.raises(Unreachable, match=f"broke .* {len(whole) - cut if cut > 200 else ''}"):
+                await got(wire, server.url)
+
+
+async def test_a_film_that_a_server_cuts_with_a_proper_last_chunk_is_not_whole() -> None:
+    cut = film(FILM)[:-1]
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(cut), cut)
+    async with serving(chunked) as server, client() as wire:
+        with pytest.raises(Unreachable, match="for 1 bytes or more"):
+            await got(wire, server.url)
+
+
 # Time
 
 
@@ -187,6 +207,38 @@ async def test_another_version_comes_from_the_beginning() -> None:
     async with serving(reply(body=FILM, etag='"v2"')) as server, client() as wire:
         download, content = await got(wire, server.url, start=3000, validator=ETAG)
         assert (download.start, download.validator, content) == (0, '"v2"', FILM)
+
+
+OTHER_VERSIONS = {
+    "another ETag": (ETAG, part(3000).replace(b"v1", b"v2")),
+    "another ETag, weak": (ETAG, part(3000).replace(b'"v1"', b'W/"v2"')),
+    "another date": (EARLIER, part(3000, last_modified=NOW)),
+    "another date, the same ETag": (EARLIER, part(3000, last_modified="Mon, 01 Jan 2024 00:00:00 GMT")),
+}
+
+
+@pytest.mark.parametrize(("validator", "answer"), OTHER_VERSIONS.values(), ids=OTHER_VERSIONS)
+async def test_a_part_of_another_version_is_never_gone_on_with(validator: str, answer: bytes) -> None:
+    async with serving(answer, reply(body=FILM[::-1], etag='"v2"')) as server, client() as wire:
+        download, content = await got(wire, server.url, start=3000, validator=validator)
+        assert (download.start, download.validator, content) == (0, '"v2"', FILM[::-1])
+        assert ["range" in head.lower() for head in server.heads] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("validator", "answer"),
+    [
+        (ETAG, part(3000, last_modified=NOW)),
+        (ETAG, part(3000).replace(b"etag", b"x-tag")),
+        (EARLIER, part(3000, last_modified=EARLIER)),
+        (EARLIER, part(3000)),
+    ],
+    ids=["the same ETag", "no ETag", "the same date", "no date"],
+)
+async def test_a_part_that_does_not_say_otherwise_is_the_rest(validator: str, answer: bytes) -> None:
+    async with serving(answer) as server, client() as wire:
+        download, content = await got(wire, server.url, start=3000, validator=validator)
+        assert (download.start, content, len(server.heads)) == (3000, FILM[3000:], 1)
 
 
 USELESS = {

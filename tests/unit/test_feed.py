@@ -127,6 +127,41 @@ class TestReadBack:
         (again,) = await read_again(tmp_path, text)
         assert (again.key, again.start, again.end) == (one.key, one.start, one.end)
 
+    async def test_the_days_of_an_all_day_series_are_days_for_every_reader(self, tmp_path: Path) -> None:
+        """RFC 5545 section 3.8.4.4: the RECURRENCE-ID and the DTSTART of the series are of one type."""
+        series = (
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n"
+            "BEGIN:VEVENT\r\nUID:fair@example.com\r\nDTSTAMP:20261101T000000Z\r\nDTSTART;VALUE=DATE:20261124\r\n"
+            "DTEND;VALUE=DATE:20261126\r\nRRULE:FREQ=WEEKLY;COUNT=3\r\nSUMMARY:Fair\r\nEND:VEVENT\r\n"
+            "BEGIN:VEVENT\r\nUID:fair@example.com\r\nDTSTAMP:20261101T000000Z\r\n"
+            "RECURRENCE-ID;VALUE=DATE:20261201\r\nDTSTART:20261202T090000Z\r\nDTEND:20261202T100000Z\r\n"
+            "SUMMARY:Fair in short\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+        meetings = await read_again(tmp_path, series, all_day=True)
+        published = [as_shown(m) for m in meetings]
+        text = await text_of(tmp_path, *published)
+        assert text.count(b"RECURRENCE-ID;VALUE=DATE:") == 3
+        assert b"DTSTART;VALUE=DATE:20261124\r\nDTEND;VALUE=DATE:20261126\r\n" in text
+        for seen in (seen_by_icalendar(text), seen_by_vobject(text)):
+            assert [row[1:4] for row in seen] == [
+                (date(2026, 11, 24), date(2026, 11, 24), date(2026, 11, 26)),
+                (date(2026, 12, 1), datetime(2026, 12, 2, 9, tzinfo=UTC), datetime(2026, 12, 2, 10, tzinfo=UTC)),
+                (date(2026, 12, 8), date(2026, 12, 8), date(2026, 12, 10)),
+            ]
+        again = await read_again(tmp_path, text, all_day=True)
+        assert [(m.key, m.start, m.end) for m in again] == [(m.key, m.start, m.end) for m in meetings]
+        assert [m.conference_links for m in again] == [(p.join_url,) for p in published]
+
+    async def test_only_whole_days_of_a_series_are_written_as_days(self, tmp_path: Path) -> None:
+        midnight = datetime(2026, 11, 24, tzinfo=UTC)
+        days = {"start": midnight, "end": midnight + timedelta(days=1)}
+        assert b"DTSTART:20261124T000000Z" in event_text(shown(**days))
+        assert b"DTSTART:20261124T000000Z" in event_text(shown(recurrence_id=midnight, **days))
+        by_day = shown(recurrence_id=midnight.date(), **days)
+        assert b"DTSTART;VALUE=DATE:20261124\r\nDTEND;VALUE=DATE:20261125" in event_text(by_day)
+        for odd in (replace(by_day, end=midnight), replace(by_day, end=midnight + HOUR)):
+            assert b"DTSTART:20261124T000000Z" in event_text(odd), "a DATE without an end would be a whole day"
+
     async def test_a_meeting_without_length_has_no_end_of_its_own(self, tmp_path: Path) -> None:
         text = await text_of(tmp_path, shown(end=SOON))
         assert b"DTEND" not in text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon.database import open_ledger
-from sync.artifacts.hand_over import HandOver
+from sync.artifacts.hand_over import MOST_VERSIONS, HandOver
 from sync.errors import Gone, OutsideError, RateLimited, Refused, UnknownOutcome, Unreachable
 from sync.gate import VendorGate
 from sync.ledger.records import ATTACH, PushedState
@@ -202,8 +202,10 @@ async def test_where_it_would_be_there_twice_a_lost_answer_is_left_to_a_person(s
     assert await scene.states() == {"agenda.pdf": "in_doubt", "notes.txt": "pushed"}
     assert [name for _, name, _ in scene.outside.given] == ["notes.txt"]
     assert scene.events().count("document.in_doubt") == 1
-    await scene.ledger.artifacts.drop_pushed(await scene.ledger.artifacts.pushed(ROUTE.name))
+    for row in await scene.ledger.artifacts.pushed(ROUTE.name):
+        await scene.ledger.artifacts.save_pushed(replace(row, state=PushedState.REFUSED, problem=""))
     assert await scene.hand_over(WISH) == 0
+    assert sorted(name for _, name, _ in scene.outside.given) == ["agenda.pdf", "notes.txt"]
 
 
 @pytest.mark.parametrize(("capabilities", "state"), [(TAKES, "pushed"), (ONCE, "in_doubt")])
@@ -226,6 +228,28 @@ async def test_a_defect_in_one_document_stops_no_other_meeting(scene: Scene) -> 
     assert await scene.hand_over(WISH, other) == 1
     assert ("s-m2@example.com", "notes.txt", b"Notes") in scene.outside.given
     assert "meeting.defect" in scene.events()
+
+
+async def test_content_that_comes_back_is_not_handed_over_again(scene: Scene) -> None:
+    for content in (b"one", b"two", b"one", b"two"):
+        scene.outside.pages[str(AGENDA.url)] = content
+        assert await scene.hand_over(meeting(documents=(AGENDA,))) == 0
+    assert [content for _, _, content in scene.outside.given] == [b"one", b"two"]
+
+
+async def test_a_document_that_is_made_anew_at_each_look_does_not_fill_the_session(scene: Scene) -> None:
+    for number in range(3 * MOST_VERSIONS):
+        scene.outside.pages[str(AGENDA.url)] = str(number).encode()
+        await scene.hand_over(meeting(documents=(AGENDA,)))
+    assert len(scene.outside.given) == MOST_VERSIONS
+    assert scene.events().count("document.failed") == 1
+
+
+async def test_a_defect_in_one_document_stops_no_other_of_the_meeting(scene: Scene) -> None:
+    scene.outside.fetching = [ZeroDivisionError()]
+    assert await scene.hand_over(WISH) == 1
+    assert await scene.states() == {"agenda.pdf": "refused", "notes.txt": "pushed"}
+    assert await scene.hand_over(WISH) == 0
 
 
 async def test_the_states_are_the_documented_ones() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.database import open_ledger
 from sync.artifacts.retain import Retention
-from sync.errors import CredentialsRefused, Gone, OutsideError, RateLimited, Refused, Unreachable
+from sync.errors import Gone, OutsideError, RateLimited, Refused, Unreachable
 from sync.ledger.records import PulledState
 from sync.model import Artifact, MeetingKey
 from tests.unit.builders import FULL, HOUR, NOW, link_of, meeting
@@ -217,6 +217,82 @@ async def test_a_recording_that_changed_in_between_is_fetched_from_its_beginning
     assert scene.recordings() == [longer]
 
 
+async def test_a_server_that_goes_on_with_another_version_gets_no_mixture_stored(scene: Scene) -> None:
+    scene.vendor.leave(a_recording())
+    scene.vendor.breaks = [3000, 0]
+    scene.clock.advance(minutes=5)
+    await scene.look()
+    other = MP4[:28] + bytes(len(MP4) - 28)
+    scene.vendor.leave(a_recording(), other)
+    scene.vendor.validator, scene.vendor.ignores_version = '"v2"', True
+    await scene.look(at_once=True)
+    await scene.look(at_once=True)
+    assert scene.recordings() == [other]
+
+
+async def test_a_signed_document_that_cannot_be_fetched_is_not_lost_without_a_word(scene: Scene) -> None:
+    scene.capabilities = replace(FULL, documents_pull=True)
+    unsigned = Artifact("document", "3", "s-m1@example.com", "Contract.pdf", more="waits for a signature", status="1")
+    scene.vendor.media_type = "application/pdf"
+    scene.vendor.leave(unsigned, b"%PDF-1.4 unsigned")
+    scene.clock.advance(minutes=5)
+    await scene.look()
+    scene.vendor.leave(replace(unsigned, more="", status="2"), b"%PDF-1.4 signed")
+    for _ in range(250):
+        scene.vendor.opening = [Unreachable("500")]
+        scene.clock.advance(hours=1)
+        await scene.look()
+    assert [line["reason"] for line in scene.events("artifact.given_up")] == ["500"]
+    assert list(scene.files()) == ["document-3 Contract.pdf", "meeting.json"], "what was there stays"
+
+
+async def test_one_artifact_with_a_defect_hides_no_other(scene: Scene) -> None:
+    scene.vendor.leave(a_recording("1"))
+    scene.vendor.leave(a_recording("2"))
+    scene.vendor.opening = [ZeroDivisionError()]
+    scene.clock.advance(minutes=5)
+    assert await scene.look() == 1
+    assert {record.ref: record.state.value for record in await scene.pulled()} == {"1": "listed", "2": "stored"}
+    assert await scene.look(at_once=True) == 0
+    assert len(scene.recordings()) == 2
+
+
+async def test_a_vendor_that_asks_to_wait_in_a_download_is_left_alone_and_nothing_is_held_against_the_artifact(
+    scene: Scene,
+) -> None:
+    scene.vendor.leave(a_recording("1"))
+    scene.vendor.leave(a_recording("2"))
+    scene.vendor.opening = [RateLimited("slow", 3600)]
+    scene.clock.advance(minutes=5)
+    assert await scene.look() == 1
+    assert (scene.gate.trouble, scene.vendor.opened) == ("cooldown", [])
+    assert {record.attempts for record in await scene.pulled()} == {0}
+    assert await scene.look() == 0
+    assert len(scene.recordings()) == 2
+
+
+async def test_a_meeting_that_is_forgotten_while_it_is_looked_for_stays_forgotten(scene: Scene) -> None:
+    scene.vendor.meanwhile = lambda: scene.ledger.delete_link("sales", ENDED.key)
+    scene.clock.advance(minutes=5)
+    await scene.look()
+    one = await scene.occurrence()
+    assert (one.session, one.look_at) == ("", None)
+    scene.clock.advance(days=1)
+    await scene.look(at_once=True)
+    assert scene.vendor.looked == 1
+
+
+async def test_a_first_failure_long_after_everything_is_no_reason_to_give_up(scene: Scene) -> None:
+    scene.vendor.leave(a_recording())
+    scene.clock.advance(days=30)
+    scene.vendor.listing = [Unreachable("down")]
+    scene.vendor.opening = [Unreachable("down")]
+    assert await scene.look() == 1
+    assert await scene.look(at_once=True) == 1
+    assert await scene.look(at_once=True) == 0
+    assert scene.recordings() == [MP4]
+
+
 @pytest.mark.parametrize(
     ("content", "size"),
     [(b"<!DOCTYPE html><title>Log in</title>", None), (b"", 0), (MP4[:-1], len(MP4)), (MP4 + b"x", len(MP4))],
@@ -233,7 +309,7 @@ async def test_what_is_not_the_recording_is_not_stored(scene: Scene, content: by
     assert len(scene.events("artifact.failed")) == 1
 
 
-@pytest.mark.parametrize("error", [CredentialsRefused("401"), Refused("no", 400), Gone("404", 404), Unreachable("x")])
+@pytest.mark.parametrize("error", [Refused("no", 400), Gone("404", 404), Unreachable("x")])
 async def test_a_download_that_is_refused_does_not_stop_the_others(scene: Scene, error: OutsideError) -> None:
     scene.vendor.leave(a_recording("1"))
     scene.vendor.leave(a_recording("2"))

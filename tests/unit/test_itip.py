@@ -7,6 +7,7 @@ from email.headerregistry import Address
 from typing import Any
 
 import pytest
+import vobject
 from icalendar import Calendar
 
 from connectors import itip
@@ -120,6 +121,17 @@ class TestContents:
         assert not {"CONFERENCE", "URL", "LOCATION"} & set(one.event)
         assert "http" not in one.everything
 
+    @pytest.mark.parametrize("sequence", [0, 2])
+    def test_an_invitation_without_a_link_says_that_it_follows(self, sequence: int) -> None:
+        one = letter(link="", sequence=sequence)
+        assert one.text.replace("\r", "").endswith("Please bring the numbers.\n\nYour link to join follows.\n")
+        assert one.event["DESCRIPTION"] == "Your link to join follows.\n\nPlease bring the numbers."
+        assert one.event["DTSTART"].dt == INVITATION.start
+        assert not {"CONFERENCE", "URL", "LOCATION"} & set(one.event)
+        assert "pass it on" not in one.text
+        assert "follows" not in letter(sequence=sequence).everything
+        assert "follows" not in letter(CANCELLATION).everything
+
     def test_the_same_mail_is_the_same_bytes_but_for_the_boundary(self) -> None:
         def bare() -> bytes:
             return re.sub(rb"=+\d+=+", b"", itip.message(INVITATION, SENDER).as_bytes())
@@ -181,6 +193,14 @@ class TestHostileText:
         assert one.event["SUMMARY"] == title
         assert one.event["ATTENDEE"].params["CN"] == name
         assert Calendar.from_ical(one.ics).to_ical().decode() == one.ics.replace("\r\n", "\n").replace("\n", "\r\n")
+
+    @pytest.mark.parametrize("text", [r"C:\New\nothing; a, b", r"\N", r"\\N \n \, \; end", r"\\\server\New"])
+    def test_a_backslash_ends_no_line(self, text: str) -> None:
+        one = letter(title=text, location=text, description=text, link="")
+        assert (one.event["SUMMARY"], one.event["LOCATION"]) == (text, text)
+        assert one.event["DESCRIPTION"] == f"Your link to join follows.\n\n{text}"
+        (event,) = vobject.readOne(one.ics).vevent_list
+        assert (event.summary.value, event.location.value) == (text, text)
 
     @pytest.mark.parametrize(
         "link",

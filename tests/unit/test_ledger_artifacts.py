@@ -28,7 +28,7 @@ FILM = Pulled(
 )  # fmt: skip
 PAPER = Pushed(
     "sales", str(WEEKLY), "main", "room", "identity", "offer.pdf", PushedState.PUSHED, NOW, "application/pdf", 69,
-    "cd" * 32, "12", '"v1"', 1, "", NOW,
+    "cd" * 32, "12", '"v1"', 1, "", NOW, ("ab" * 32, "cd" * 32),
 )  # fmt: skip
 
 

@@ -145,6 +145,10 @@ class TestFailing:
         with pytest.raises(kind, match=r"within 0\.2 s"):
             await mailer(post, timeout="200ms").send(INVITATION)
 
+    def test_a_conversation_is_over_before_a_stop_of_the_service_is(self) -> None:
+        settings = MailSettings.model_validate({"host": "mail.example", "from": "sales@example.com"})
+        assert mail.LONGEST_CONVERSATION * settings.timeout < timedelta(seconds=90)
+
     async def test_a_server_that_drips_is_left_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mail, "LONGEST_CONVERSATION", 0.05)
 

@@ -1,7 +1,7 @@
 """Who is mailed what and when: planned from the ledger, sent to a real mail server, and not mailed again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -152,13 +152,24 @@ class TestPlanning:
             {"session": None, "state": LinkState.PENDING},
             {"session": "another"},
             {"state": LinkState.CANCELLED},
-            {"join_url": None},
-            {"join_url": ""},
         ],
     )
-    def test_without_a_session_and_a_link_mails_wait_and_are_not_taken_back(self, values: dict[str, Any]) -> None:
+    def test_without_a_session_mails_wait_and_are_not_taken_back(self, values: dict[str, Any]) -> None:
         assert plan(occurrence(), the_link=link(**values)) == MailPlan()
         assert plan(occurrence(title="New"), sent(plan(occurrence())), link(**values)) == MailPlan()
+
+    @pytest.mark.parametrize("join_url", [None, ""])
+    def test_without_a_link_nobody_is_invited_but_who_was_hears_of_another_time(self, join_url: str | None) -> None:
+        waiting = link(join_url=join_url)
+        assert plan(occurrence(), the_link=waiting) == MailPlan()
+        before = sent(plan(occurrence()))
+        assert plan(occurrence(), before, waiting) == MailPlan(), "that the link is not known now is no news"
+        made = plan(occurrence(start=SOON + HOUR, end=SOON + 2 * HOUR), before, waiting)
+        assert told(made) == [(ANN.email, "REQUEST", 1), (JON.email, "REQUEST", 1)]
+        assert {due.link for due in made.due} == {""}
+        later = plan(occurrence(start=SOON + HOUR, end=SOON + 2 * HOUR), sent(made))
+        assert told(later) == [(ANN.email, "REQUEST", 2), (JON.email, "REQUEST", 2)]
+        assert "" not in {due.link for due in later.due}
 
     @pytest.mark.parametrize("state", [LinkState.QUARANTINED, LinkState.IN_DOUBT])
     def test_a_meeting_that_is_set_aside_but_takes_place_is_mailed(self, state: LinkState) -> None:
@@ -166,8 +177,8 @@ class TestPlanning:
 
 
 class TestCancelling:
-    @pytest.mark.parametrize("off", [occurrence(session=""), None])
-    def test_a_meeting_that_is_off_is_cancelled_for_all_who_were_invited_once(self, off: Occurrence | None) -> None:
+    def test_a_meeting_that_is_off_is_cancelled_for_all_who_were_invited_once(self) -> None:
+        off = occurrence(session="", off=True)
         mails = sent(plan(occurrence()))
         made = plan(off, mails)
         assert told(made) == BOTH_CANCELLED
@@ -193,17 +204,17 @@ class TestCancelling:
             for m in sent(plan(occurrence()))
         ]
         for mails in (never[:2], never[2:]):
-            made = plan(occurrence(session=""), mails)
+            made = plan(occurrence(session="", off=True), mails)
             assert made.due == ()
             assert made.dropped == tuple(mails)
 
     def test_who_may_have_been_mailed_gets_one(self) -> None:
         mails = [due.mail for due in plan(occurrence()).due]
-        assert told(plan(occurrence(session=""), mails)) == BOTH_CANCELLED
+        assert told(plan(occurrence(session="", off=True), mails)) == BOTH_CANCELLED
 
     def test_a_meeting_that_has_ended_is_not_cancelled(self) -> None:
         mails = sent(plan(occurrence()))
-        assert plan(occurrence(session=""), mails, now=SOON + HOUR) == MailPlan()
+        assert plan(occurrence(session="", off=True), mails, now=SOON + HOUR) == MailPlan()
         assert plan(None, mails, now=SOON + HOUR) == MailPlan()
 
     def test_a_meeting_that_ended_earlier_than_it_was_to_is_not_cancelled(self) -> None:
@@ -215,7 +226,8 @@ class TestCancelling:
     def test_a_meeting_that_was_forgotten_and_is_about_to_be_made_anew_is_not_cancelled(self) -> None:
         mails = sent(plan(occurrence()))
         pending = link(session=None, state=LinkState.PENDING, join_url=None)
-        assert plan(None, mails, pending) == MailPlan()
+        for known in (pending, None):
+            assert plan(occurrence(session=""), mails, known) == MailPlan()
 
     def test_who_was_invited_and_organises_it_now_is_left_alone(self) -> None:
         mails = sent(plan(occurrence()))
@@ -252,7 +264,8 @@ class TestMoving:
     def test_another_session_or_a_far_away_one_is_another_meeting(self, values: dict[str, Any]) -> None:
         new = MeetingKey("sales", "other")
         one = occurrence(key=new, link=str(new), **{"end": SOON + timedelta(days=9), **values})
-        made = plan(one, sent(plan(occurrence())), link(key=new, session=one.session))
+        old = occurrence(session="", off=True)
+        made = due_mails(situation([old, one], [link(key=new, session=one.session)]), sent(plan(occurrence())))
         assert sorted(told(made)) == sorted(BOTH_CANCELLED + BOTH_INVITED)
 
 
@@ -359,11 +372,13 @@ class Scene:
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.meeting = occurrence()
         self.link = link()
+        self.stopping: Callable[[], bool] = lambda: False
 
     async def run(self, *others: Occurrence, respect_backoff: bool = True, capabilities: Capabilities = OWN) -> int:
         """A pass, in a new process as far as the mailing is concerned."""
         await self.ledger.occurrences.save(self.meeting, *others)
-        mailing = Mailing(self.ledger, self.mailer, self.clock, self._say, EMAIL_ROUTE, capabilities)
+        route, stopping = EMAIL_ROUTE, self.stopping
+        mailing = Mailing(self.ledger, self.mailer, self.clock, self._say, route, capabilities, stopping)
         found = await self.ledger.occurrences.since("sales", self.clock.now())
         links = {str(self.link.key): self.link} | {one.link: link(key=one.key, session=one.session) for one in others}
         return await mailing.run([one for one in found if one.session], links, respect_backoff=respect_backoff)
@@ -448,7 +463,7 @@ class TestWholeLife:
         letters += await self.told(scene, post, (ANN.email, "CANCEL", 2, ""))
         assert letters[-1].event["STATUS"] == "CANCELLED"
 
-        scene.meeting = replace(scene.meeting, session="")
+        scene.meeting = replace(scene.meeting, session="", off=True)
         letters += await self.told(scene, post, (JON.email, "CANCEL", 3, ""))
         assert {str(one.event["UID"]) for one in letters} == {uid}
 
@@ -485,7 +500,7 @@ class TestWholeLife:
         assert len({str(one.mail["Message-ID"]) for one in post.letters()}) == 1
         assert (await scene.mails())[JON.email].problem == LOST
         await self.quiet(scene, post)
-        scene.meeting = replace(scene.meeting, session="")
+        scene.meeting = replace(scene.meeting, session="", off=True)
         await self.told(scene, post, (JON.email, "CANCEL", 1, ""))
 
     async def test_one_refused_person_stops_nobody_and_is_tried_again_after_a_retry(
@@ -600,6 +615,15 @@ class TestRecording:
         assert (mail.state, mail.attempts) == (MailState.WAITING, 1), "all attempts are before it again"
         assert await scene.run(respect_backoff=False) == 0
         assert scene.mailer.asked[-1].message_id == scene.mailer.asked[0].message_id
+
+    async def test_a_service_that_stops_sends_no_further_mail(self, scene: Scene) -> None:
+        scene.meeting, scene.stopping = occurrence(), lambda: len(scene.mailer.asked) >= 1
+        await scene.run()
+        assert len(scene.mailer.asked) == 1
+        scene.stopping = lambda: False
+        await scene.run()
+        assert {mail.state for mail in (await scene.mails()).values()} == {MailState.SENT}
+        assert len(scene.mailer.asked) == len(await scene.mails()) > 1
 
     async def test_a_server_that_is_down_is_tried_for_as_long_as_it_takes(self, scene: Scene) -> None:
         scene.mailer.errors = [Unreachable("down")] * (2 * MOST_ATTEMPTS)

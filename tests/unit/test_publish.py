@@ -283,7 +283,7 @@ class TestPublisher:
         assert (await stage.kept()).published != ""
 
     async def test_only_what_it_publishes_of_an_occurrence_is_changed(self, stage: Stage) -> None:
-        before = occurrence(looks=2, look_at=SOON, failures=1, problem="busy", folder="2026/11")
+        before = occurrence(looks=2, look_at=SOON, failures=1, problem="busy")
         await stage.ledger.occurrences.save(before)
         await stage.publish()
         after = await stage.kept()

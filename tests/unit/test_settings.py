@@ -1,6 +1,7 @@
 """The configuration: its three layers, its paths, and what people read when it is wrong."""
 
 import os
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from daemon.commands.start import STARTER
 from daemon.settings import Settings, find_file, load
 from daemon.wiring import secrets_of
 from sync.errors import ConfigurationError
@@ -324,3 +326,95 @@ def test_no_secret_shows_when_the_settings_are_printed(read: Load) -> None:
     assert SECRET not in repr(settings)
     assert "private-token" not in repr(settings)
     assert {SECRET, "https://feeds.example/private-token"} <= set(secrets_of(settings))
+
+
+MAIL = '[mail]\nhost = "mail.example"\nfrom = "sales@example.com"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MAIL.replace("from", "sender"), '[mail] sender: unknown key, did you mean "from"?'),
+        (MAIL.replace("from", "fron"), '[mail] fron: unknown key, did you mean "from"?'),
+        (
+            MAIL + "zzz = 1\n",
+            "[mail] zzz: unknown key; known are from, host, password, port, starttls, timeout, tls, username",
+        ),
+        ("[mail]\n", "[mail] host: missing"),
+        (MAIL.replace('from = "sales@example.com"\n', ""), "[mail] from: missing"),
+        ("mail = 1\n", "mail: must be a table"),
+        ("archive = 1\n", "archive: input should be a valid string"),
+        ('archive = ""\n', "archive: must not be empty"),
+        ("archive_max_size = 1.5\n", 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
+        ('archive_max_size = "1.5"\n', 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
+        ('archive_max_size = "much"\n', 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
+        ("archive_max_size = true\n", 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
+        ("archive_max_size = []\n", 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
+        ("archive_max_size = 0\n", "archive_max_size: must be over 0"),
+        ("archive_max_size = -1\n", 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
+        ('archive_max_size = "0GB"\n', "archive_max_size: must be over 0"),
+        ("archive_max_age = 30\n", 'archive_max_age: not a duration; write for example "90s", "5m", "1h" or "30d"'),
+        ('archive_max_age = "0s"\n', "archive_max_age: must be longer than nothing"),
+        (
+            "[daemon]\nlisten = '0.0.0.0:80'\n",
+            '[daemon] listen: "0.0.0.0" can be reached from elsewhere: only loopback addresses until there is a token',
+        ),
+        ("[daemon]\nlisten = '8377'\n", '[daemon] listen: "8377" is not host:port, such as 127.0.0.1:8377'),
+        ("[daemon]\nlisten = 8377\n", "[daemon] listen: input should be a valid string"),
+    ],
+)
+def test_a_mistake_beside_the_tables_of_routes_is_named_to_the_letter(read: Load, text: str, message: str) -> None:
+    whole = SOUND + text if text.startswith("[") else text + SOUND
+    assert complaint(read, whole) == f"convener.toml: {message}"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('looks = "5m"', '[routes.sales] looks: must be a list such as ["5m", "1h"]'),
+        ('match.categories = "Webinar"', '[routes.sales.match] categories: must be a list such as ["Webinar"]'),
+        ('match.organizer = "@x.org"', '[routes.sales.match] organizer: must be a list such as ["@example.com"]'),
+    ],
+)
+def test_one_value_in_place_of_a_list_is_told_with_an_example(read: Load, line: str, message: str) -> None:
+    assert complaint(read, SOUND + line + "\n") == f"convener.toml: {message}"
+
+
+def test_a_list_from_the_environment_is_told_the_same_way(read: Load) -> None:
+    message = complaint(read, CONVENER_ROUTES__SALES__LOOKS="5m")
+    assert message == 'convener.toml: [routes.sales] looks: must be a list such as ["5m", "1h"]'
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [('"50GB"', 50_000_000_000), ('"1.5 MiB"', 1_572_864), ('"1000"', 1000), ("1000", 1000)]
+)
+def test_a_size_is_a_number_of_bytes_or_has_a_unit(read: Load, text: str, size: int) -> None:
+    assert read(f"archive_max_size = {text}\n" + SOUND).archive_max_size == size
+    assert read(SOUND, CONVENER_ARCHIVE_MAX_SIZE=text.strip('"')).archive_max_size == size
+
+
+def test_mail_is_off_without_its_table_and_can_come_from_every_layer(read: Load) -> None:
+    assert read().mail is None
+    assert read(SOUND + MAIL).mail is not None
+    files = {"mail__password": "pw"}
+    layered = read(SOUND + MAIL.replace("mail.example", "x"), files=files, CONVENER_MAIL__USERNAME="sales").mail
+    assert layered is not None
+    assert (layered.host, layered.username) == ("x", "sales")
+    assert layered.password is not None
+    assert layered.password.get_secret_value() == "pw"
+
+
+def test_what_the_starter_has_as_comments_is_sound(read: Load) -> None:
+    text = re.sub(r"(?m)^# (?=\[|\w+ +=|\w+ = )", "", STARTER).replace('"…"', f'"{"A" * 43}="')
+    settings = read(text, CONVENER_MAIL__PASSWORD="pw")
+    assert settings.mail is not None
+    assert settings.secret_key is not None
+    assert (settings.archive, settings.feeds["sales"].name) == ("archive", "sales.ics")
+    assert len(settings.routes["sales"].looks) == 6
+    assert settings.routes["sales"].match.categories == ("Webinar",)
+
+
+def test_mail_may_be_in_the_environment_alone(read: Load) -> None:
+    settings = read(CONVENER_MAIL__HOST="mail.example", CONVENER_MAIL__FROM="sales@example.com")
+    assert settings.mail is not None
+    assert (settings.mail.host, settings.mail.sender) == ("mail.example", "sales@example.com")

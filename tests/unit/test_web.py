@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from daemon import web
-from daemon.web import application, listen_address, serving
+from daemon.listen import listen_address
+from daemon.web import application, serving
 from sync.errors import ConfigurationError
 
 TEXT = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nNAME:B\xc3\xbcro\r\nEND:VCALENDAR\r\n"
@@ -225,8 +226,9 @@ class TestAddress:
         ],
     )
     def test_what_is_no_address_is_said_in_one_line(self, listen: str) -> None:
-        with pytest.raises(ConfigurationError, match=r"^\[daemon\] listen: .* is not host:port, such as 127"):
+        with pytest.raises(ValueError, match=r"^\".*\" is not host:port, such as 127") as caught:
             listen_address(listen)
+        assert len(str(caught.value).splitlines()) == 1
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "[::]", "convener.example.com", "*"])
     async def test_what_can_be_reached_from_elsewhere_is_refused(self, host: str) -> None:

@@ -1,0 +1,49 @@
+"""What is remembered of a source and of a vendor between two passes, and the log lines about their troubles."""
+
+from sync.gate import VendorGate
+from sync.ledger.records import SourceState, VendorState
+from sync.ledger.store import Ledger
+from sync.ports import Clock, Log
+from sync.route import Route
+from sync.snapshot import Snapshot, Trouble
+
+
+async def remember_source(ledger: Ledger, route: Route, snapshot: Snapshot, clock: Clock, log: Log) -> None:
+    """The cursor for the next read, and what is wrong with the source: said when it begins and when it ends."""
+    now, name = clock.now(), route.source
+    before = await ledger.source(name)
+    common = {"route": route.name, "source": name}
+    for item in snapshot.rejected:
+        if (item.uid, item.reason) not in before.rejected:
+            log("snapshot.rejected", **common, uid=item.uid, line=item.line, reason=item.reason)
+    if snapshot.reason and snapshot.reason != before.problem:
+        log("snapshot.incomplete", **common, reason=snapshot.reason)
+    if before.problem and not snapshot.reason:
+        log("snapshot.recovered", **common)
+    cursor = snapshot.cursor if snapshot.cursor is not None else before.cursor
+    complete_at = now if snapshot.complete else before.complete_at
+    readable = snapshot.trouble is not Trouble.UNREADABLE
+    rejected = frozenset((item.uid, item.reason) for item in snapshot.rejected) if readable else before.rejected
+    state = SourceState(cursor, now, complete_at, snapshot.reason or None, rejected)
+    await ledger.save_source(name, state)
+
+
+async def remember_vendor(ledger: Ledger, gate: VendorGate, clock: Clock, log: Log) -> None:
+    """How long the vendor asks to wait, and what is wrong with it: said when it begins and when it ends."""
+    before = await ledger.vendor(gate.name)
+    if gate.trouble is None and not gate.answered:
+        return  # nothing was asked of it: nothing was learned
+    after = VendorState(gate.cooldown_until, gate.reason)
+    now = clock.now()
+    if before.cooldown_until and before.cooldown_until > max(now, after.cooldown_until or now):
+        return  # what works beside this run was told to wait longer
+    if after == before:
+        return
+    await ledger.save_vendor(gate.name, after)
+    if gate.trouble == "cooldown" and gate.cooldown_until and before.cooldown_until != gate.cooldown_until:
+        seconds = (gate.cooldown_until - clock.now()).total_seconds()
+        log("vendor.cooldown", vendor=gate.name, seconds=round(seconds))
+    elif gate.trouble and not before.problem:
+        log(f"vendor.{gate.trouble}", vendor=gate.name, reason=gate.reason)
+    elif before.problem and not gate.trouble:
+        log("vendor.recovered", vendor=gate.name)
