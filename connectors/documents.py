@@ -4,6 +4,7 @@ Such an address is anybody's word: it is asked without credentials, on public ho
 `allow_private` says otherwise, and what comes must be a document and not the page that asks for a login.
 """
 
+import asyncio
 from dataclasses import replace
 
 from connectors.answers import BodyTooLarge, place
@@ -16,17 +17,23 @@ from sync.ports import Download, Fetched
 MAX_DOCUMENT = 50 * 1024 * 1024
 """Bytes of one document."""
 
+LONGEST = 120.0
+"""Seconds for one document: the meetings of a route wait for it."""
+
 _AT_ONCE = 2
 """Documents that are on their way at the same time: each of them is held in memory."""
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class Documents:
-    """The documents of one source. `timeout` in seconds, for an answer's beginning and for each chunk; `most` in bytes,
-    for each document."""
+    """The documents of one source. `timeout` in seconds, for an answer's beginning and for each chunk, `longest` for
+    the whole; `most` in bytes, for each document."""
 
-    def __init__(self, *, timeout: float, allow_private: bool, most: int = MAX_DOCUMENT) -> None:
+    def __init__(
+        self, *, timeout: float, allow_private: bool, most: int = MAX_DOCUMENT, longest: float = LONGEST
+    ) -> None:
         self._most = most
+        self._longest = longest
         self._wire = Wire(timeout=timeout, concurrency=_AT_ONCE, allow_private=allow_private)
 
     async def close(self) -> None:
@@ -43,12 +50,17 @@ class Documents:
             return Fetched(_typed(document, document.content, ""))
         here = place(document.url)
         try:
-            async with self._wire.stream_if_changed(
-                document.url, home=None, known=validator, headers={"Accept": "*/*"}, most=self._most
-            ) as download:
+            async with (
+                asyncio.timeout(self._longest),
+                self._wire.stream_if_changed(
+                    document.url, home=None, known=validator, headers={"Accept": "*/*"}, most=self._most
+                ) as download,
+            ):
                 if download is None:
                     return None
                 content = b"".join([chunk async for chunk in download.chunks])
+        except TimeoutError as error:
+            raise Unreachable(f"{here}: the document did not come within {self._longest:g} s") from error
         except BodyTooLarge as error:
             raise Refused(f"{here}: the document is larger than {self._most / 1024**2:g} MiB") from error
         except Gone as error:

@@ -54,7 +54,6 @@ class FollowUp:
     respect_backoff: bool
     force: bool
     progress: Progress
-
     done: Counter[str] = field(default_factory=Counter)
     """How many log lines of each name told of something done."""
 

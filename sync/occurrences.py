@@ -47,37 +47,57 @@ def keep(
     any more is kept without a session. One that disappears from a room that others still use is `gone`; where nobody
     uses it any more, the room is to be removed, which is a step of the plan and guarded there.
     """
-    saved: list[Occurrence] = []
-    shown = {str(meeting.key) for meeting in snapshot.meetings if not meeting.cancelled}
-    cancelled = {str(meeting.key) for meeting in snapshot.meetings if meeting.cancelled}
-    places: dict[str, str] = {}
-    for meeting in snapshot.meetings:
-        link = None if meeting.cancelled else _link(route, meeting, links)
-        if link is None:
-            continue
-        key = str(meeting.key)
-        places[key] = str(link.key)
-        before = known.get(key)
+    seen = [(meeting, link) for meeting in snapshot.meetings if (link := _place(route, meeting, links)) is not None]
+    saved = []
+    for meeting, link in seen:
+        before = known.get(str(meeting.key))
         if before is not None and before.end <= now and meeting.end <= now:
             continue
-        after = _as_shown(route, meeting, link, before)
-        if before is None or (after.start, after.end, after.session) != (before.start, before.end, before.session):
-            first = route.looks[0] if capabilities.leaves_artifacts and route.looks else None
-            after = replace(after, looks=0, failures=0, look_at=None if first is None else after.end + first)
+        after = _with_looks(_as_shown(route, meeting, link, before), before, route, capabilities)
         if after != before:
             saved.append(after)
-    upcoming = [one for one in known.values() if one.end > now and str(one.key) not in places and not one.off]
-    by_text = {str(key): link for key, link in links.items()}
-    off = [one for one in upcoming if str(one.key) in cancelled or _is_over(by_text.get(one.link))]
-    used, missing = set(places.values()), [one for one in upcoming if one not in off and str(one.key) not in shown]
-    # One that a person made us forget has no session that could be guarded.
-    off += [one for one in missing if not one.session and one.link not in by_text and _is_absent(one, snapshot)]
-    gone = [one for one in missing if one.session and one.link in used and _is_absent(one, snapshot)]
+    present = {str(meeting.key) for meeting, _ in seen}
+    missing = {key: one for key, one in known.items() if one.end > now and key not in present and not one.off}
+    off, gone = _off_and_gone(missing, snapshot, links, {str(link.key) for _, link in seen})
     moved = _moved(gone, [one for one in saved if str(one.key) not in known])
-    dropped = [one for one in gone if one not in moved]
-    held, reason = ([], "") if force else _held(dropped, len(upcoming) + len(places), route, now)
-    off += [one for one in gone if one not in held]
+    dropped = [one for one in gone if str(one.key) not in moved]
+    held, reason = (set[str](), "") if force else _held(dropped, len(missing) + len(present), route, now)
+    off += [one for one in gone if str(one.key) not in held]
     return Kept(saved + [replace(one, session="", look_at=None, off=True) for one in off], len(held), reason)
+
+
+def _off_and_gone(
+    missing: Mapping[str, Occurrence], snapshot: Snapshot, links: Mapping[MeetingKey, Link], used: set[str]
+) -> tuple[list[Occurrence], list[Occurrence]]:
+    """Of the occurrences that are not in a session: those that are certainly off, and those that are only absent, from
+    rooms that are still used."""
+    by_text = {str(key): link for key, link in links.items()}
+    cancelled = {str(meeting.key) for meeting in snapshot.meetings if meeting.cancelled}
+    shown = {str(meeting.key) for meeting in snapshot.meetings if not meeting.cancelled}
+    off, gone = [], []
+    for key, one in missing.items():
+        link = by_text.get(one.link)
+        absent = key not in shown and snapshot.proves_absent(one.key, snapshot.window.overlaps(one.start, one.end))
+        # One that a person made us forget has no link and no session that could be guarded.
+        forgotten = absent and link is None and not one.session
+        if key in cancelled or forgotten or (link is not None and link.state is LinkState.CANCELLED):
+            off.append(one)
+        elif absent and one.session and one.link in used:
+            gone.append(one)
+    return off, gone
+
+
+def _place(route: Route, meeting: Meeting, links: Mapping[MeetingKey, Link]) -> Link | None:
+    """The link in whose session the meeting takes place."""
+    return None if meeting.cancelled else _link(route, meeting, links)
+
+
+def _with_looks(after: Occurrence, before: Occurrence | None, route: Route, capabilities: Capabilities) -> Occurrence:
+    """With the schedule of its looks begun anew when it has another time or session."""
+    if before is not None and (after.start, after.end, after.session) == (before.start, before.end, before.session):
+        return after
+    first = route.looks[0] if capabilities.leaves_artifacts and route.looks else None
+    return replace(after, looks=0, failures=0, look_at=None if first is None else after.end + first)
 
 
 def _link(route: Route, meeting: Meeting, links: Mapping[MeetingKey, Link]) -> Link | None:
@@ -123,24 +143,16 @@ def _as_shown(route: Route, meeting: Meeting, link: Link, before: Occurrence | N
     )
 
 
-def _is_over(link: Link | None) -> bool:
-    """Whether the session was taken away for good. A link that is not there (any more) proves nothing."""
-    return link is not None and link.state is LinkState.CANCELLED
-
-
-def _is_absent(one: Occurrence, snapshot: Snapshot) -> bool:
-    return snapshot.proves_absent(one.key, snapshot.window.overlaps(one.start, one.end))
-
-
-def _moved(gone: list[Occurrence], new: list[Occurrence]) -> list[Occurrence]:
-    """Those whose series was moved: another occurrence of it has appeared nearby in the same room for each."""
-    moved: list[Occurrence] = []
+def _moved(gone: list[Occurrence], new: list[Occurrence]) -> set[str]:
+    """The keys (as text) of those whose series was moved: for each, another occurrence of it has appeared nearby in the
+    same room."""
+    moved: set[str] = set()
     free = list(new)
     for one in gone:
         near = [other for other in free if _same_series(one, other) and abs(other.start - one.start) < FURTHEST_MOVE]
         if near:
             free.remove(min(near, key=lambda other: abs(other.start - one.start)))
-            moved.append(one)
+            moved.add(str(one.key))
     return moved
 
 
@@ -148,10 +160,10 @@ def _same_series(one: Occurrence, other: Occurrence) -> bool:
     return (one.link, one.key.uid) == (other.link, other.key.uid)
 
 
-def _held(gone: list[Occurrence], live: int, route: Route, now: datetime) -> tuple[list[Occurrence], str]:
-    """Those that look like an accident, by the guard's rules for sessions."""
-    if finding := crowd(len(gone), live, route, "occurrences"):
-        return gone, finding.message
-    soon = [one for one in gone if one.start - route.freeze <= now < one.end]
+def _held(dropped: list[Occurrence], live: int, route: Route, now: datetime) -> tuple[set[str], str]:
+    """The keys (as text) of those that look like an accident, by the guard's rules for sessions, and the reason."""
+    if finding := crowd(len(dropped), live, route, "occurrences"):
+        return {str(one.key) for one in dropped}, finding.message
+    soon = {str(one.key) for one in dropped if one.start - route.freeze <= now < one.end}
     minutes = int(route.freeze.total_seconds() // 60)
     return soon, f"it runs or starts within {minutes} minutes; `--force` does it all the same" if soon else ""

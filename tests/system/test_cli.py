@@ -3,13 +3,16 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from connectors.simulators.faults import Fault
@@ -269,6 +272,31 @@ def test_run_makes_passes_until_sigterm(live: World) -> None:
     assert events[0] == "daemon.started"
     assert events[-1] == "daemon.stopped"
     assert events.count("run.finished") >= 2
+
+
+def test_run_serves_the_published_feed_and_goes_on_without_when_the_address_is_taken(live: World) -> None:
+    text = (live.folder / "convener.toml").read_text().replace('type = "ical"', 'type = "ical"\npoll = "1s"')
+    text += '\n[routes.sales.publish]\nfeed = "sales.ics"\n\n[daemon]\nlisten = "127.0.0.1:{}"\n'
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for port, event in ((0, "web.started"), (taken.getsockname()[1], "web.failed")):
+            (live.folder / "convener.toml").write_text(text.format(port))
+            (live.folder / "stderr.txt").write_text("")
+            process = start(live.folder, "run")
+            log: list[dict[str, Any]] = []
+            while not any(line["event"] == "run.finished" for line in log) and process.is_alive():
+                process.join(0.05)
+                whole = (live.folder / "stderr.txt").read_text().rpartition("\n")[0]
+                log = [json.loads(line) for line in whole.splitlines()]
+            said = next(line for line in log if line["event"] == event)
+            if event == "web.started":
+                url = f"http://{said['listen']}/feeds/sales.ics"
+                answer = httpx.get(url, trust_env=False)
+                assert (answer.status_code, answer.text.count("BEGIN:VEVENT")) == (200, len(live.entries))
+                again = httpx.get(url, headers={"If-None-Match": answer.headers["etag"]}, trust_env=False)
+                assert again.status_code == 304
+            os.kill(process.pid or 0, signal.SIGTERM)
+            process.join(20)
+            assert process.exitcode == 0
 
 
 KEY = "c2VhbHMgdGhlIHBlcnNvbmFsIGxpbmtzIGhlcmUgISE="

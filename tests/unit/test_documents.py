@@ -292,3 +292,17 @@ async def test_content_of_the_calendar_itself_needs_no_server(documents: Documen
     fetched = await documents.fetch(Document("plan", "", PDF), "")
     assert fetched is not None
     assert fetched.document == Document("plan", "application/pdf", PDF)
+
+
+async def test_a_document_that_does_not_come_in_time_may_work_later() -> None:
+    async def slow(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/pdf\r\nContent-Length: 9000\r\n\r\n%PDF-1.4")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    documents = Documents(timeout=30, allow_private=True, longest=0.2)
+    async with serving() as server:
+        server.script = slow
+        with pytest.raises(Unreachable, match=r"did not come within 0\.2 s"):
+            await documents.fetch(Document("a.pdf", "", url=f"{server.url}/a.pdf"), "")
+    await documents.close()
