@@ -6,12 +6,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test check format docs bench lock clean
+.PHONY: demo test soak check format docs bench lock clean
 demo: .venv/installed
 	$(BIN)/convener demo
 
 test: check
 	$(BIN)/pytest -n 2 --dist worksteal --durations 5
+
+# The long runs: 400 kills of a pass in place of the 100 in `make test`.
+soak: .venv/installed-test
+	CONVENER_KILLS=400 $(BIN)/pytest -n 2 --dist worksteal --durations 5 tests/system/test_kill.py tests/system/test_kill_pull.py
 
 check: .venv/installed-test
 	$(BIN)/ruff check .

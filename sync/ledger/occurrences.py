@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.ledger import tables as t
 from sync.ledger.database import Database
@@ -78,20 +77,44 @@ class Occurrences:
         return frozenset(row.link_key for row in found)
 
     async def save(self, *occurrences: Occurrence) -> None:
-        """Insert or replace, all or none."""
-        if occurrences:
-            async with self._db.write() as connection:
-                for one in occurrences:
-                    await _save(connection, one)
+        """Insert or replace, all or none; their folders and whether manifests are due follow from artifacts, not from
+        here."""
+        if not occurrences:
+            return
+        async with self._db.write() as connection:
+            places = select(_C.route, _C.key).where(_C.key.in_([str(one.key) for one in occurrences]))
+            known = {(row.route, row.key) for row in await connection.execute(places)}
+            new = []
+            for one in occurrences:
+                if (one.route, str(one.key)) in known:
+                    same = (_C.route == one.route, _C.key == str(one.key))
+                    await connection.execute(update(t.occurrences).where(*same).values(_values(one)))
+                else:
+                    new.append(_identity(one) | _values(one))
+            if new:
+                await connection.execute(insert(t.occurrences), new)
 
     async def _found(self, *where: Any, order: Any = _C.starts_at) -> list[Occurrence]:
         query = select(t.occurrences).where(*where).order_by(order, _C.key)
         return [_occurrence(row) for row in await self._db.all(query)]
 
 
-async def _save(connection: AsyncConnection, one: Occurrence) -> None:
-    """Insert or replace one; its folder and whether its manifest is due follow from its artifacts, not from here."""
-    values = {
+def _identity(one: Occurrence) -> dict[str, Any]:
+    """What a pass writes once."""
+    return {
+        "route": one.route,
+        "key": str(one.key),
+        "source": one.key.source,
+        "uid": one.key.uid,
+        "recurrence_id": recurrence_text(one.key.recurrence_id),
+        "folder": one.folder,
+        "manifest_due": False,
+    }
+
+
+def _values(one: Occurrence) -> dict[str, Any]:
+    """What a pass writes again when it has changed."""
+    return {
         "link_key": one.link,
         "vendor": one.vendor,
         "session": one.session,
@@ -111,18 +134,6 @@ async def _save(connection: AsyncConnection, one: Occurrence) -> None:
         "problem": one.problem,
         "off": one.off,
     }
-    where = (_C.route == one.route, _C.key == str(one.key))
-    if not (await connection.execute(update(t.occurrences).where(*where).values(values))).rowcount:
-        identity = {
-            "route": one.route,
-            "key": str(one.key),
-            "source": one.key.source,
-            "uid": one.key.uid,
-            "recurrence_id": recurrence_text(one.key.recurrence_id),
-            "folder": one.folder,
-            "manifest_due": False,
-        }
-        await connection.execute(insert(t.occurrences).values(**identity, **values))
 
 
 def _occurrence(row: Row[Any]) -> Occurrence:

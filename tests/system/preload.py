@@ -2,10 +2,15 @@
 
 import zoneinfo
 
+import aiosqlite  # noqa: F401
 import anyio._backends._asyncio  # noqa: F401
+import h11  # noqa: F401
+import httpcore  # noqa: F401
+import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401
 
 import connectors.vendors.onstream  # noqa: F401
 import daemon.cli  # noqa: F401
+import migrations  # noqa: F401
 from connectors.http import trusted
 
 trusted()
