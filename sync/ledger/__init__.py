@@ -1,4 +1,4 @@
-"""The ledger: what belongs to what, what is under way, and what was last read. One database, seven tables."""
+"""The ledger: what belongs to what, what is under way, what was last read, what came in and went out. One database."""
 
 from sync.ledger.records import Intent, Link, LinkState, Registered, Run, SourceState, VendorState
 from sync.ledger.store import Ledger
