@@ -13,7 +13,7 @@ demo: .venv/installed
 test: check
 	$(BIN)/pytest -n 2 --dist worksteal --durations 5
 
-# The long runs: 400 kills of a pass in place of the 100 in `make test`.
+# The long runs: 400 kills of a pass in place of the 200 in `make test`.
 soak: .venv/installed-test
 	CONVENER_KILLS=400 $(BIN)/pytest -n 2 --dist worksteal --durations 5 tests/system/test_kill.py tests/system/test_kill_pull.py
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -223,8 +224,10 @@ def vendor_plugins() -> dict[str, VendorPlugin]:
     return {point.name: point.load() for point in entry_points(group="convener.connectors")}
 
 
+@cache
 def vendor_plugin(kind: str) -> VendorPlugin | None:
-    """The vendor of that type, None when there is none; the others are not even imported."""
+    """The vendor of that type, None when there is none; the others are not even imported. What is installed is looked
+    through once a process, for that is slow."""
     for point in entry_points(group="convener.connectors", name=kind):
         plugin: VendorPlugin = point.load()
         return plugin
