@@ -31,6 +31,7 @@ from connectors.addresses import Target, approach
 from connectors.answers import Answer, BodyTooLarge, CutBody, decompress, place, raise_for_status, reason, redirection
 from connectors.clients import begun, new_client
 from connectors.downloads import from_byte, goes_on, receiving, unless
+from connectors.passage import before_writing, count, still_wanted
 from sync.errors import UnknownOutcome, Unreachable, WritesLocked
 from sync.ports import Download
 
@@ -38,6 +39,9 @@ MAX_REDIRECTS = 5
 READ_ATTEMPTS = 3
 MAX_DOWNLOAD = 8 * 1024**3
 """Bytes: the longest recordings have some gigabytes."""
+
+LOOK_UP = 0.5
+"""Seconds after which a write that waits for its turn asks whether it is still wanted."""
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -219,6 +223,7 @@ class Wire:
                 try:
                     async with asyncio.timeout(self._timeout):
                         response = await self._opening("GET", target, headers)
+                    count("GET", str(response.status_code))
                 except (TimeoutError, httpx.HTTPError) as error:
                     why = reason(error) if isinstance(error, httpx.HTTPError) else f"none within {self._timeout:g} s"
                     raise Unreachable(f"GET {place(target.url)}: no answer ({why})") from error
@@ -250,7 +255,7 @@ class Wire:
         return await approach(location, home=home, here=here, allow_private=self._allow_private)
 
     async def _opening(
-        self, method: str, target: Target, headers: dict[str, str], content: bytes | None = None
+        self, method: str, target: Target, headers: dict[str, str], content: bytes | None = None, *, write: bool = False
     ) -> httpx.Response:
         """The beginning of the answer; only a target of ours gets headers that may hold credentials."""
         if not target.ours:
@@ -259,6 +264,7 @@ class Wire:
 
         async def through(url: httpx.URL, named: dict[str, str], extensions: dict[str, Any]) -> httpx.Response:
             sent = {**headers, **named}
+            extensions = {**extensions, "trace": before_writing} if write else extensions
             request = client.build_request(method, url, headers=sent, content=content, extensions=extensions)
             return await begun(client, request, self._auth if target.ours else None)
 
@@ -274,22 +280,25 @@ class Wire:
         url = target.url
         what = f"{method} {place(url)}"
         async with self._slots:
-            await self._pace()
+            await self._pace(write=write)
             raw = bytearray()
             response: httpx.Response | None = None
             try:
                 async with asyncio.timeout(self._timeout):
-                    response = await self._opening(method, target, headers, content)
+                    response = await self._opening(method, target, headers, content, write=write)
                     await self._receive(response, raw)
+                count(method, str(response.status_code))
             except _NEVER_SENT as error:
+                count(method, "unreachable")
                 raise Unreachable(f"{what}: no connection ({reason(error)})") from error
             except BodyTooLarge as error:
                 raise (UnknownOutcome if write else BodyTooLarge)(f"{what}: {error}") from error
             except (TimeoutError, httpx.HTTPError) as error:
                 slow = isinstance(error, (TimeoutError, httpx.TimeoutException))
+                count(method, "timeout" if slow else "broken")
                 why = f"no answer within {self._timeout:g} s" if slow else f"the connection broke ({reason(error)})"
                 if write:
-                    raise UnknownOutcome(f"{what}: {why}") from error
+                    raise UnknownOutcome(f"{what}: {why}", silent=response is None) from error
                 if response is None or not raw:
                     raise Unreachable(f"{what}: {why}") from error
                 raise CutBody(f"{what}: {why}", self._answer(response, raw, url, whole=False)) from error
@@ -321,15 +330,18 @@ class Wire:
         body = decompress(bytes(raw), encoding, self._max_bytes, whole=whole) if raw else b""
         return Answer(response.status_code, response.headers, body, url)
 
-    async def _pace(self) -> None:
-        """Keep to `rate` requests per second by handing out send times one after another."""
+    async def _pace(self, *, write: bool = False) -> None:
+        """Keep to `rate` requests per second by handing out send times one after another. A write that is not to be
+        sent any more leaves the line."""
         if not self._interval:
             return
-        now = asyncio.get_running_loop().time()
-        mine = max(now, self._next_send)
+        now = asyncio.get_running_loop().time
+        mine = max(now(), self._next_send)
         self._next_send = mine + self._interval
-        if mine > now:
-            await asyncio.sleep(mine - now)
+        while (left := mine - now()) > 0:
+            await asyncio.sleep(min(left, LOOK_UP) if write else left)
+            if write:
+                still_wanted()
 
 
 def _worth_another_try(error: BaseException) -> bool:

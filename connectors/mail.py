@@ -21,6 +21,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connectors import itip
 from connectors.http import trusted
+from connectors.passage import still_wanted
 from connectors.settings import Duration, StrictSettings
 from sync.errors import CredentialsRefused, OutsideError, Refused, UnknownOutcome, Unreachable
 from sync.ports import Invitation
@@ -200,6 +201,7 @@ class _Conversation:
         if code != 354:
             self._not_taken("the mail", code, said)
         smtp.send(re.sub(rb"(?m)^\.", b"..", content))  # RFC 5321 section 4.5.2
+        still_wanted()  # without its last line it is no mail
         self._handed_over = True
         smtp.send(b".\r\n")
         code, said = smtp.getreply()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from sync.model import Capabilities
 from sync.ports import Connector
@@ -34,6 +34,18 @@ def parse_duration(value: Any) -> timedelta:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
+_SENDABLE = re.compile(r"[\x21-\x7e]{16,512}")
+
+
+def _hard_to_guess(value: SecretStr) -> SecretStr:
+    if not _SENDABLE.fullmatch(value.get_secret_value()):
+        raise ValueError("must be 16 to 512 plain characters, without a space")
+    return value
+
+
+DoorSecret = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
+"""What lets others in over HTTP: long enough not to be guessed, and such that it can stand in a header."""
+
 
 class StrictSettings(BaseModel):
     """A table of the configuration: unknown keys are errors, defaults are checked, values never change."""
@@ -51,6 +63,7 @@ class VendorSettings(StrictSettings):
     rate: float | None = Field(default=None, gt=0)
     settle: Duration = timedelta(seconds=60)
     allow_private: bool = False
+    hook_secret: DoorSecret | None = None
 
     @field_validator("url")
     @classmethod
@@ -80,9 +93,11 @@ class VendorPlugin:
     """What a vendor's entry point (group `convener.connectors`) offers: its settings and how to connect.
 
     `connect(settings, locked)` gives a connector; a locked one cannot write. `capabilities` are those of an account
-    that uses all that its settings offer; a connector's own may be less.
+    that uses all that its settings offer; a connector's own may be less. `check_hook(secret, body)` is the vendor's own
+    way to prove what it posts, where it has one: it raises a ConvenerError for what is not genuine.
     """
 
     settings: type[VendorSettings]
     connect: Callable[[Any, bool], Connector]
     capabilities: Capabilities
+    check_hook: Callable[[str, bytes], object] | None = None

@@ -5,6 +5,8 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
+from daemon.settings import Settings, vendor_plugin
+from sync.drift import comparable
 from sync.model import Capabilities, Limits, Role
 
 _FIELDS = ("title", "start", "end", "description", "location", "organizer", "participant")
@@ -15,6 +17,12 @@ _MARKERS = {
     "title": "a short mark in the title",
     "none": "nothing: never found again",
 }
+
+
+def is_compared(settings: Settings, route: str) -> bool:
+    """Whether drift checks can be made of the route: its vendor shows what it holds."""
+    plugin = vendor_plugin(settings.vendors[settings.routes[route].vendor].type)
+    return plugin is not None and comparable(plugin.capabilities)
 
 
 def capability_rows(vendors: Sequence[Capabilities]) -> list[tuple[str, list[str]]]:

@@ -10,6 +10,7 @@ import click
 from daemon.commands import look, mend, passes, start
 from daemon.commands.artifacts import artifacts
 from daemon.commands.explain import explain
+from daemon.commands.install import install_service
 from daemon.commands.open import open_link
 from daemon.commands.retry import retry
 from daemon.commands.status import status
@@ -43,6 +44,7 @@ for _command in (
     vendors,
     start.simulate,
     start.demo,
+    install_service,
 ):
     cli.add_command(_command)
 

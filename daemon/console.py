@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import json
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -13,8 +12,9 @@ import click
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from daemon.documents import json_text
 from daemon.settings import Settings, find_file, load
-from daemon.telemetry import Format
+from daemon.telemetry import PRIORITIES, Format, is_journal
 from sync.errors import ConfigurationError, ConvenerError, LedgerError, OutsideError, Refused
 from sync.report import Exit
 
@@ -42,8 +42,8 @@ class Context:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, in ASCII so that no terminal or locale can break it."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    """One JSON document on stdout."""
+    sys.stdout.write(json_text(value))
     sys.stdout.flush()
 
 
@@ -87,7 +87,9 @@ def say_error(error: Exception, *, as_json: bool) -> Exit:
         message = f"unexpected error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     message = "\n".join(message.splitlines()[:3])
     with suppress(OSError, ValueError, AttributeError):  # there may be nobody left to tell
-        click.echo(f"convener: {message}", err=True)
+        lines = f"convener: {message}".splitlines()
+        priority = PRIORITIES["error"] if is_journal(sys.stderr) else ""
+        click.echo("\n".join(priority + line for line in lines), err=True)
     if as_json:
         with suppress(OSError, ValueError):
             print_json({"error": message})

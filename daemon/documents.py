@@ -1,14 +1,22 @@
 """The JSON documents of the command line, as `docs/cli.md` describes them. Pure."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from daemon.render_drift import words
 from sync.change import Change
 from sync.degrade import instant_text
+from sync.ledger.drift import Drift, DriftCheck
 from sync.ledger.records import Intent, Link, Mail, Occurrence, Pulled, Pushed, Registered
 from sync.model import recurrence_text
 from sync.report import Exit, RouteReport
+
+
+def json_text(document: Any) -> str:
+    """The document as it is printed and served: in ASCII, so that no terminal or locale can break it."""
+    return json.dumps(document, indent=2) + "\n"
 
 
 def passes_document(reports: Iterable[RouteReport], code: Exit) -> dict[str, Any]:
@@ -78,9 +86,10 @@ def explanation_row(
     looks: Iterable[Occurrence],
     artifacts: Iterable[Pulled],
     mails: Iterable[Mail],
+    drift: DriftCheck | None,
 ) -> dict[str, Any]:
     """One route's part of what `explain` prints; `key` (as text) is the one that the meeting's steps have there. Looks
-    are listed where one was made or failed."""
+    are listed where one was made or failed. `drift` is the last check of the route."""
     return {
         "route": report.route,
         "verdict": verdict,
@@ -102,7 +111,19 @@ def explanation_row(
             {"key": m.key, "email": m.email, "method": m.method, "state": m.state.value, "problem": m.problem or None}
             for m in mails
         ],
+        "drift": [_drift_row(one, drift) for one in drift.found if one.key == key] if drift else [],
         "changes": [change_row(change) for change in report.changes if str(change.key) == key],
+    }
+
+
+def _drift_row(one: Drift, check: DriftCheck) -> dict[str, Any]:
+    return {
+        "checked": instant_text(check.checked_at),
+        "kind": one.kind,
+        "outcome": one.outcome,
+        "session": one.session,
+        "fields": [{"name": f.name, "from": f.before, "to": f.after} for f in one.fields],
+        "text": words(one),
     }
 
 

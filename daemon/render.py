@@ -78,6 +78,16 @@ def when(start: datetime, end: datetime | None = None) -> str:
     return f"{text} UTC"
 
 
+def size(count: int | None) -> str:
+    """`1.4 MB`; "" when it is not known."""
+    if count is None:
+        return ""
+    value, units = float(count), ["B", "kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
 def show_report(console: Console, report: RouteReport) -> None:
     """One route's plan or pass."""
     head = Text.assemble(("Route ", "bold"), (report.route, "bold cyan"), f": {report.source} → {report.vendor}")
@@ -104,6 +114,11 @@ def _show_snapshot(console: Console, report: RouteReport) -> None:
     if report.vendor_reason:
         text = f"  ! {report.vendor}: {report.vendor_reason}"
         console.print(Text(printable(text), style="red"), soft_wrap=True)
+    if report.unresolved:
+        left = Counter(one.outcome for one in report.unresolved)
+        found = ", ".join(f"{number} {outcome}" for outcome, number in left.items())
+        text = f"  ! {report.vendor}: the last drift check left {found} (`convener status`, `convener explain KEY`)"
+        console.print(Text(printable(text), style="yellow"), soft_wrap=True)
     links = Counter(f.message for f in report.left.values() if f.code == "existing-link")
     for message, number in links.items():
         plural = "meeting is" if number == 1 else "meetings are"

@@ -14,17 +14,18 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ByteSize, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from connectors.feed import feed_path
 from connectors.mail import MailSettings
-from connectors.settings import Duration, StrictSettings, VendorPlugin, VendorSettings
+from connectors.settings import DoorSecret, Duration, StrictSettings, VendorPlugin, VendorSettings
 from connectors.sources.ical import IcalSettings
 from daemon.keys import checked_key
 from daemon.layers import first_problem, merged
 from daemon.listen import listen_address
+from daemon.ping import checked_url
 from sync.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
@@ -65,16 +66,42 @@ class TopSettings(StrictSettings):
 
 
 class DaemonSettings(StrictSettings):
-    """The `[daemon]` table."""
+    """The `[daemon]` table. `token` lets people in over HTTP; without one, only this very machine is listened to."""
 
     listen: str = "127.0.0.1:8377"
+    token: DoorSecret | None = None
     drift_every: Duration = timedelta(hours=6)
+    lease: Duration = timedelta(seconds=30)
+    drain: Duration = timedelta(seconds=40)
+    ping_url: SecretStr | None = None
+
+    @field_validator("ping_url")
+    @classmethod
+    def _safe_to_call(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            checked_url(value.get_secret_value())
+        return value
+
+    @field_validator("lease")
+    @classmethod
+    def _renewable(cls, value: timedelta) -> timedelta:
+        if value < timedelta(seconds=1):
+            raise ValueError("must be at least 1s")
+        return value
 
     @field_validator("listen")
     @classmethod
-    def _on_this_machine(cls, value: str) -> str:
-        listen_address(value)
+    def _an_address(cls, value: str) -> str:
+        listen_address(value, anywhere=True)
         return value
+
+    @model_validator(mode="after")
+    def _on_this_machine_without_a_token(self) -> "DaemonSettings":
+        try:
+            listen_address(self.listen, anywhere=self.token is not None)
+        except ValueError as error:
+            raise ValueError(f"listen: {error}") from error
+        return self
 
 
 class MatchSettings(StrictSettings):
@@ -184,6 +211,8 @@ def find_file(given: str | None) -> Path:
 
 def load(path: Path) -> Settings:
     """The configuration behind `path`. Raises ConfigurationError."""
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: no such configuration file")
     raw = merged(path)
     shown = path.name
     if not _is_database_url(raw["database"]):

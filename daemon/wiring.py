@@ -1,8 +1,10 @@
 """Puts the parts together: from the configuration to sources, vendors behind their gates, routes and passes."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,23 +16,26 @@ from connectors.feed import FileFeed
 from connectors.mail import SmtpMailer
 from connectors.settings import VendorSettings
 from connectors.sources.ical import IcalSource
+from connectors.sources.ical.settings import locate
+from daemon.accounts import Account
 from daemon.clock import SystemClock
-from daemon.database import open_ledger, pass_lock
+from daemon.database import open_ledger
 from daemon.keys import keys_of
 from daemon.settings import Settings, vendor_plugin
+from daemon.sharing import Held, Sharing, Work
 from daemon.telemetry import Format, Telemetry
 from sync.artifacts.retain import Retention
 from sync.errors import ConfigurationError
 from sync.follow_up import Outlets
-from sync.gate import VendorGate
+from sync.gate import Answered, VendorGate
 from sync.ledger.store import Ledger
 from sync.links_back.publish import Publisher
 from sync.ports import Archive, Clock, Connector, Log, Source
 from sync.reconcile import Reconciler
 from sync.route import Match, Route
 
-ONE_SHOT_PATIENCE = 5.0
-"""Seconds that a one-shot pass waits for a vendor's settle time or Retry-After before it defers."""
+PATIENCE = 5.0
+"""Seconds that a pass waits for a vendor's settle time or Retry-After before it defers."""
 
 
 @dataclass
@@ -41,16 +46,13 @@ class Installation:
     ledger: Ledger
     clock: Clock
     log: Log
-    patience: float = ONE_SHOT_PATIENCE
     locked: bool = False
-    stopping: str = ""
+    on_answer: Answered = lambda _vendor, _method, _status: None
     _sources: dict[str, IcalSource] = field(default_factory=dict)
-    _connectors: dict[str, Connector] = field(default_factory=dict)
-    _gates: dict[str, VendorGate] = field(default_factory=dict)
-    _beside: list[VendorGate] = field(default_factory=list)
-    _retired: list[Connector] = field(default_factory=list)
+    _accounts: dict[str, Account] = field(default_factory=dict)
     _outlets: dict[str, Outlets] = field(default_factory=dict)
     _archive: Archive | None = None
+    _sharing: Sharing | None = None
 
     def source(self, name: str) -> Source:
         """The source of that name."""
@@ -58,51 +60,49 @@ class Installation:
             self._sources[name] = IcalSource(name, self.settings.sources[name], self.settings.folder)
         return self._sources[name]
 
+    def file_of(self, source: str) -> Path | None:
+        """The calendar file that the source reads, None when it reads something else."""
+        where = locate(self.settings.sources[source].url.get_secret_value(), self.settings.folder)
+        return where if isinstance(where, Path) else None
+
+    def account(self, name: str) -> Account:
+        """The account with that vendor."""
+        if name not in self._accounts:
+            connect = partial(self._connect, name)
+            self._accounts[name] = Account(name, connect, self.clock, PATIENCE, self.on_answer)
+        return self._accounts[name]
+
     def connector(self, name: str) -> Connector:
         """The connector of that vendor; a locked installation's connectors cannot write."""
-        if name not in self._connectors:
-            settings = self.settings.vendors[name]
-            plugin = vendor_plugin(settings.type)
-            if plugin is None:
-                raise ConfigurationError(f'vendor type "{settings.type}" is no longer installed')
-            self._connectors[name] = plugin.connect(settings, self.locked)
-        return self._connectors[name]
+        return self.account(name).connector
 
-    def gate(self, name: str) -> VendorGate:
-        """The vendor's gate of the present run."""
-        if name not in self._gates:
-            self._gates[name] = VendorGate(name, self.connector(name), self.clock, self.patience)
-            if self.stopping:
-                self._gates[name].stop(self.stopping)
-        return self._gates[name]
+    def _connect(self, name: str) -> Connector:
+        settings = self.settings.vendors[name]
+        plugin = vendor_plugin(settings.type)
+        if plugin is None:
+            raise ConfigurationError(f'vendor type "{settings.type}" is no longer installed')
+        return plugin.connect(settings, self.locked)
 
-    async def new_run(self, vendor: str) -> None:
-        """Open the vendor's gate again: what it refused in one run is tried again in the next, with a new login."""
-        gate = self._gates.pop(vendor, None)
-        if gate is not None and gate.trouble in ("refused", "unreachable"):
-            connector = self._connectors.pop(vendor)
-            if any(beside.connector is connector for beside in self._beside):
-                self._retired.append(connector)  # something is still being fetched through it
-            else:
-                await connector.close()
+    @asynccontextmanager
+    async def working(self, name: str, work: Work = "pass", patience: float | None = None) -> AsyncIterator[Reconciler]:
+        """What makes passes of that route (or its harvests), while nobody else does. Raises LockTaken when another
+        process works on it for `patience` seconds."""
+        async with (
+            self.sharing.at_work(name, work, patience) as held,
+            self.account(self.settings.routes[name].vendor).gate(held.lost) as gate,
+        ):
+            yield self._reconciler(name, gate, held.ledger)
 
-    @contextmanager
-    def gate_beside(self, name: str) -> Iterator[VendorGate]:
-        """A gate of the vendor for work beside the present run."""
-        gate = VendorGate(name, self.connector(name), self.clock, self.patience)
-        self._beside.append(gate)
-        if self.stopping:
-            gate.stop(self.stopping)
-        try:
-            yield gate
-        finally:
-            self._beside.remove(gate)
+    @asynccontextmanager
+    async def looking(self, name: str) -> AsyncIterator[Reconciler]:
+        """What plans for that route, beside whatever others do with it."""
+        async with self.account(self.settings.routes[name].vendor).gate() as gate:
+            yield self._reconciler(name, gate, self.ledger)
 
     def stop(self, why: str) -> None:
         """Let no vendor call begin any more; the passes under way end with what they have."""
-        self.stopping = why
-        for gate in (*self._gates.values(), *self._beside):
-            gate.stop(why)
+        for account in self._accounts.values():
+            account.stop(why)
 
     def route(self, name: str) -> Route:
         """The route of that name as the domain knows it."""
@@ -129,15 +129,14 @@ class Installation:
             vendor_hosts=hosts_of(self.settings.vendors[s.vendor]),
         )
 
-    def reconciler(self, name: str, gate: VendorGate | None = None) -> Reconciler:
-        """What makes a pass of that route; with a gate of its own when it does so beside the present run."""
+    def _reconciler(self, name: str, gate: VendorGate, ledger: Ledger) -> Reconciler:
         route = self.route(name)
         vendor = self.settings.vendors[route.vendor]
         return Reconciler(
             route,
             self.source(route.source),
-            gate or self.gate(route.vendor),
-            self.ledger,
+            gate,
+            ledger,
             self.clock,
             self.log,
             vendor.settle,
@@ -157,7 +156,7 @@ class Installation:
         if name not in self._outlets:
             settings, feed = self.settings, self.settings.feeds.get(name)
             retention = Retention(settings.archive_max_age, settings.archive_max_size)
-            publisher = Publisher(self.ledger, FileFeed(feed, name), self.clock, self.log, name) if feed else None
+            publisher = Publisher(FileFeed(feed, name), self.clock, self.log, name) if feed else None
             mailer = SmtpMailer(settings.mail) if settings.mail and not self.locked else None
             self._outlets[name] = Outlets(self.archive, media, retention, publisher, mailer)
         return self._outlets[name]
@@ -171,31 +170,53 @@ class Installation:
                 raise ConfigurationError(f'{self.settings.path.name}: no route is called "{name}" (there are: {known})')
         return names
 
-    def writing(self) -> Any:
-        """The lock that a pass holds while it may write."""
-        return pass_lock(self.settings.database_url())
+    @property
+    def sharing(self) -> Sharing:
+        """Which routes this process may work on."""
+        if self._sharing is None:
+            self._sharing = Sharing(self.settings.database_url(), self.ledger, self.log, self.settings.daemon.lease)
+        return self._sharing
 
-    def harvesting(self) -> Any:
-        """The lock that is held while artifacts are fetched: by one process at a time, and nobody waits for it."""
-        return pass_lock(self.settings.database_url(), harvest=True, patience=0)
+    def writing(self, *routes: str) -> AbstractAsyncContextManager[Held]:
+        """Alone at these routes, as a pass is, for a command that changes what the ledger knows of them: see
+        `Sharing.all_at_work`."""
+        return self.sharing.all_at_work(routes)
+
+    def harvesting(self, route: str) -> AbstractAsyncContextManager[Held]:
+        """Alone at fetching that route's artifacts; nobody waits for another who does that. See `Sharing.at_work`."""
+        return self.sharing.at_work(route, "harvest", patience=0)
 
     async def close(self) -> None:
         """Close all connections."""
-        for connector in (*self._connectors.values(), *self._retired):
-            await connector.close()
+        if self._sharing is not None:
+            await self._sharing.stop()
+        for account in self._accounts.values():
+            await account.close()
         for source in self._sources.values():
             await source.close()
 
 
 @asynccontextmanager
 async def installation(
-    settings: Settings, *, log_format: Format = "auto", patience: float = ONE_SHOT_PATIENCE, locked: bool = False
+    settings: Settings,
+    *,
+    log_format: Format = "auto",
+    locked: bool = False,
+    on_line: Callable[[str, Mapping[str, Any]], None] = lambda _event, _fields: None,
+    on_answer: Answered = lambda _vendor, _method, _status: None,
 ) -> AsyncIterator[Installation]:
-    """The installation with its ledger open. Raises LedgerError."""
-    log = Telemetry(form=log_format, secrets=secrets_of(settings))
-    async with open_ledger(settings.database_url(), keys_of(settings.secret_key)) as ledger:
+    """The installation with its ledger open. `on_line` is told of every log line, `on_answer` of every request to a
+    vendor. Raises LedgerError."""
+    telemetry = Telemetry(form=log_format, secrets=secrets_of(settings))
+
+    def log(event: str, /, **fields: Any) -> None:
+        telemetry(event, **fields)
+        on_line(event, fields)
+
+    lease = settings.daemon.lease
+    async with open_ledger(settings.database_url(), keys_of(settings.secret_key), lease) as ledger:
         await ledger.open_vault(seal=not locked)
-        inside = Installation(settings, ledger, SystemClock(), log, patience, locked)
+        inside = Installation(settings, ledger, SystemClock(), log, locked, on_answer)
         try:
             yield inside
         finally:
@@ -217,7 +238,12 @@ def secrets_of(settings: Settings) -> list[str]:
     found = [
         *keys_of(settings.secret_key),
         *_secrets(
-            [*settings.sources.values(), *settings.vendors.values(), *([settings.mail] if settings.mail else [])]
+            [
+                settings.daemon,
+                *settings.sources.values(),
+                *settings.vendors.values(),
+                *([settings.mail] if settings.mail else []),
+            ]
         ),
     ]
     url = settings.database.get_secret_value()

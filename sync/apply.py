@@ -11,7 +11,7 @@ from sync.change import Action, Change, FieldDiff, Result
 from sync.degrade import held_fields, wish_digest
 from sync.echo import echoes
 from sync.effects import failed, new_link, noted, payload_of, recorded, sends, vanished, with_personal_link
-from sync.errors import ConfigurationError, Gone, OutsideError, Refused, UnknownOutcome
+from sync.errors import ConfigurationError, Gone, LedgerError, OutsideError, Refused, UnknownOutcome
 from sync.gate import VendorGate
 from sync.ledger.records import Intent, Link, LinkState
 from sync.ledger.store import Ledger
@@ -66,7 +66,7 @@ class Applier:
         """One step; a defect of ours in it fails this meeting only (its intent, if open, is looked up later)."""
         try:
             return await self._step(change)
-        except (SQLAlchemyError, ConfigurationError):
+        except (SQLAlchemyError, ConfigurationError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between meetings; logged as a defect and reported
             self._say("meeting.defect", change, action=change.action.value, reason=f"{type(error).__name__}: {error}")

@@ -48,6 +48,20 @@ class FieldDiff:
     after: str | None
 
 
+def names_of(fields: list[FieldDiff]) -> str:
+    """`title, start and end`."""
+    return _listed([one.name for one in fields])
+
+
+def with_articles(fields: list[FieldDiff]) -> str:
+    """`a title and an end`."""
+    return _listed([f"{'an' if one.name[0] in 'aeiou' else 'a'} {one.name}" for one in fields])
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step for one meeting. `wish` is the meeting as the vendor shall hold it (None for a removal by

@@ -13,8 +13,17 @@ class LedgerError(ConvenerError):
     """The database cannot be used: missing, newer than the code, locked by another process. Exit code 2."""
 
 
+class DatabaseAway(LedgerError):
+    """The database cannot be reached now, or takes no connections: it may later."""
+
+
 class LockTaken(LedgerError):
     """Another process is doing what only one may do at a time."""
+
+
+class LeaseLost(LedgerError):
+    """Another process has taken the route over: nothing more may be written for it, here or at the vendor. It passes
+    through the fences between meetings and ends the pass."""
 
 
 class ArchiveError(ConvenerError):
@@ -30,7 +39,12 @@ class Unreachable(OutsideError):
 
 
 class UnknownOutcome(OutsideError):
-    """A write was sent and nobody knows whether it took effect: time-out, reset, 5xx, unreadable answer."""
+    """A write was sent and nobody knows whether it took effect: time-out, reset, 5xx, unreadable answer. `silent`:
+    there was no answer at all."""
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        super().__init__(message)
+        self.silent = silent
 
 
 class CredentialsRefused(OutsideError):

@@ -36,6 +36,8 @@ class Outlets:
     retention: Retention = field(default_factory=Retention)
     publisher: Publisher | None = None
     mailer: Mailer | None = None
+    said: set[str] = field(default_factory=set)
+    """The troubles that the log was told of and that are not over yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,23 @@ class FollowUp:
         links = {link.key: link for link in await self.ledger.links(self.route.name)}
         await self._keep_occurrences(snapshot, links)
         lacking = await self._documents(wishes, links)
-        if self.outlets.publisher is not None:
-            written = await self.outlets.publisher.publish(links.values())
-            self.done["feed.failed"] += not written  # also when it was said before
-            lacking += not written
-        return lacking + await self._mails({str(link.key): link for link in links.values()})
+        with self.gate.passing():
+            if self.outlets.publisher is not None and not self.gate.stopped:
+                written = await self.outlets.publisher.publish(self.ledger, links.values())
+                self.done["feed.failed"] += not written  # also when it was said before
+                lacking += not written
+            return lacking + await self._mails({str(link.key): link for link in links.values()})
 
     def _say(self, event: str, /, **fields: Any) -> None:
         self.done[event] += 1
         self.log(event, **fields)
+
+    def _say_once(self, event: str, /, **fields: Any) -> None:
+        """Only the first time, until it is over."""
+        self.done[event] += 1
+        if event not in self.outlets.said:
+            self.outlets.said.add(event)
+            self.log(event, **fields)
 
     async def _keep_occurrences(self, snapshot: Snapshot, links: Mapping[MeetingKey, Link]) -> None:
         table, now = self.ledger.occurrences, self.clock.now()
@@ -80,7 +90,9 @@ class FollowUp:
         kept = keep(self.route, self.capabilities, snapshot, links, known, now, force=self.force)
         await table.save(*kept.changed)
         if kept.held:
-            self._say("guard.held", route=self.route.name, held=kept.held, reason=kept.reason)
+            self._say_once("guard.held", route=self.route.name, held=kept.held, reason=kept.reason)
+        elif "guard.held" in self.outlets.said:
+            self.outlets.said.remove("guard.held")
 
     async def _documents(self, wishes: Mapping[MeetingKey, Meeting], links: Mapping[MeetingKey, Link]) -> int:
         hand_over = HandOver(
@@ -106,8 +118,12 @@ class FollowUp:
             await self.outlets.retention.apply(artifacts, archive, self.clock, self.log)
             await harvester.write_manifests()
         except ArchiveError as error:
-            self._say("archive.failed", route=self.route.name, reason=str(error))
+            self._say_once("archive.failed", route=self.route.name, reason=str(error))
             lacking += 1
+        else:
+            if "archive.failed" in self.outlets.said:
+                self.outlets.said.remove("archive.failed")
+                self._say("archive.recovered", route=self.route.name)
         return lacking
 
     async def _mails(self, links: Mapping[str, Link]) -> int:
@@ -121,7 +137,7 @@ class FollowUp:
             self._say,
             self.route,
             self.capabilities,
-            lambda: self.gate.stopped,
+            lambda: self.gate.stopped is not None,
         )
         upcoming = await self.ledger.occurrences.since(self.route.name, self.clock.now())
         return await mailing.run(upcoming, links, respect_backoff=self.respect_backoff)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sync.degrade import instant_text
 from sync.echo import echoes
 from sync.effects import refreshed, settled
-from sync.errors import ConfigurationError, OutsideError
+from sync.errors import ConfigurationError, LedgerError, OutsideError
 from sync.gate import VendorGate
 from sync.ledger.records import DOUBT, GONE, Link, LinkState, Registered
 from sync.ledger.store import Ledger
@@ -86,7 +86,7 @@ class _Looks:
             return await self.gate.call(ask)
         except OutsideError:
             return None
-        except ConfigurationError:
+        except (ConfigurationError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between meetings, as in `apply`
             log_defect(self.log, link, action, error)

@@ -30,20 +30,27 @@ async def remember_source(ledger: Ledger, route: Route, snapshot: Snapshot, cloc
 
 async def remember_vendor(ledger: Ledger, gate: VendorGate, clock: Clock, log: Log) -> None:
     """How long the vendor asks to wait, and what is wrong with it: said when it begins and when it ends."""
-    before = await ledger.vendor(gate.name)
-    if gate.trouble is None and not gate.answered:
+    circuit = gate.circuit
+    trouble, reason = (gate.trouble, gate.reason) if gate.trouble else (circuit.trouble, circuit.why)
+    if trouble is None and not gate.answered:
         return  # nothing was asked of it: nothing was learned
-    after = VendorState(gate.cooldown_until, gate.reason)
-    now = clock.now()
-    if before.cooldown_until and before.cooldown_until > max(now, after.cooldown_until or now):
-        return  # what works beside this run was told to wait longer
-    if after == before:
-        return
-    await ledger.save_vendor(gate.name, after)
-    if gate.trouble == "cooldown" and gate.cooldown_until and before.cooldown_until != gate.cooldown_until:
-        seconds = (gate.cooldown_until - clock.now()).total_seconds()
-        log("vendor.cooldown", vendor=gate.name, seconds=round(seconds))
-    elif gate.trouble and not before.problem:
-        log(f"vendor.{gate.trouble}", vendor=gate.name, reason=gate.reason)
-    elif before.problem and not gate.trouble:
-        log("vendor.recovered", vendor=gate.name)
+    async with circuit.alone:  # passes side by side would both say the same
+        before = await ledger.vendor(gate.name)
+        now = clock.now()
+        until = circuit.until if circuit.trouble == "cooldown" else gate.cooldown_until
+        after = (
+            VendorState(until, reason, (before.troubled_at or now) if reason else None)
+            if trouble
+            else VendorState(until)
+        )
+        if before.cooldown_until and before.cooldown_until > max(now, after.cooldown_until or now):
+            return  # what works beside this pass was told to wait longer
+        if after == before:
+            return
+        await ledger.save_vendor(gate.name, after)
+        if trouble == "cooldown" and until and before.cooldown_until != until:
+            log("vendor.cooldown", vendor=gate.name, seconds=round((until - now).total_seconds()))
+        elif trouble and not before.problem:
+            log(f"vendor.{trouble}", vendor=gate.name, reason=reason)
+        elif before.problem and not trouble:
+            log("vendor.recovered", vendor=gate.name)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sync.degrade import instant_text
 from sync.effects import vanished
-from sync.errors import ConfigurationError, Gone, OutsideError, Refused, UnknownOutcome
+from sync.errors import ConfigurationError, Gone, LedgerError, OutsideError, Refused, UnknownOutcome
 from sync.gate import VendorGate
 from sync.keep_up import log_defect
 from sync.ledger.records import DOUBT, GONE, MINT, Link, Registered
@@ -99,7 +99,7 @@ class Minter:
         """Whether the meeting lacks a link after this; a defect of ours stops no other meeting."""
         try:
             return await self._meeting(link, people)
-        except (SQLAlchemyError, ConfigurationError):
+        except (SQLAlchemyError, ConfigurationError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between meetings, as in `apply`
             log_defect(self.log, link, MINT, error)

@@ -1,10 +1,10 @@
 """Planning: from what is wanted and what was last applied to the ordered steps between them. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sync.change import Action, Change, FieldDiff, LinkEffect, Plan, Result
+from sync.change import Action, Change, FieldDiff, LinkEffect, Plan, Result, names_of, with_articles
 from sync.degrade import PEOPLE, PEOPLE_CODES, held_fields, instant_text, people_findings, wish_digest
 from sync.ledger.records import DOUBT, GONE, Link, LinkState, Registered
 from sync.model import Capabilities, Finding, Meeting, MeetingKey, Participant, Window
@@ -16,7 +16,8 @@ from sync.snapshot import Snapshot
 class Situation:
     """Everything that planning looks at. `wishes` are degraded to the vendor; `left` says why a meeting of the
     snapshot is not the route's; `unsettled` are the keys with an open intent, `looked_for` those of the links whose
-    artifacts are still looked for."""
+    artifacts are still looked for, `drifted` the values that somebody gave at the vendor, by key and name of the field
+    (the keys as text)."""
 
     route: Route
     capabilities: Capabilities
@@ -29,6 +30,7 @@ class Situation:
     unsettled: frozenset[str] = frozenset()
     looked_for: frozenset[str] = frozenset()
     respect_backoff: bool = False
+    drifted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 _ORDER = {action: position for position, action in enumerate(Action)}
@@ -207,16 +209,15 @@ def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fix
     shown = [diff for diff in diffs if diff not in fixed] or fixed
     changing = {diff.name for diff in diffs if diff not in fixed}
     if fixed:
-        stays = (
-            f"{s.capabilities.name} cannot change {_a(fixed)}: the session keeps its old one{'s' * (len(fixed) > 1)}"
-        )
+        what, old = with_articles(fixed), f"old one{'s' * (len(fixed) > 1)}"
+        stays = f"{s.capabilities.name} cannot change {what}: the session keeps its {old}"
         findings.append(Finding("update-unsupported", f"{stays}; replacing it would change the join link"))
     if changing & s.capabilities.personal_relinks_on and s.capabilities.mints_links:
         findings.append(Finding("new-personal-links", "the participants' personal links are made anew"))
     return Change(
         link.key,
         Action.UPDATE,
-        f"{_names(shown)} changed in the calendar",
+        _why(s, link, shown),
         LinkEffect.NEW if changing & s.capabilities.relinks_on else LinkEffect.KEPT,
         wish.title,
         wish.start,
@@ -229,14 +230,14 @@ def _update(s: Situation, wish: Meeting, link: Link, diffs: list[FieldDiff], fix
 
 
 def _replacement(s: Situation, link: Link, wish: Meeting, diffs: list[FieldDiff], fixed: list[FieldDiff]) -> Change:
-    names = _names(fixed)
+    names = names_of(fixed)
     warning = Finding(
         "new-link", f"{s.capabilities.name} cannot change {names}: a new session replaces it, with a new join link"
     )
     return Change(
         link.key,
         Action.REPLACE,
-        f"{_names(diffs)} changed in the calendar",
+        _why(s, link, diffs),
         LinkEffect.NEW,
         wish.title,
         wish.start,
@@ -247,17 +248,13 @@ def _replacement(s: Situation, link: Link, wish: Meeting, diffs: list[FieldDiff]
     )
 
 
-def _a(diffs: list[FieldDiff]) -> str:
-    """`a title and an end`."""
-    return _listed([f"{'an' if diff.name[0] in 'aeiou' else 'a'} {diff.name}" for diff in diffs])
-
-
-def _names(diffs: list[FieldDiff]) -> str:
-    return _listed([diff.name for diff in diffs])
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+def _why(s: Situation, link: Link, diffs: list[FieldDiff]) -> str:
+    """Where the fields changed: the calendar did not mean what somebody did at the vendor."""
+    seen = s.drifted.get(str(link.key), {})
+    there = [diff for diff in diffs if diff.before is not None and seen.get(diff.name) == diff.before]
+    here = [diff for diff in diffs if diff not in there]
+    both = ((here, "in the calendar"), (there, "at the vendor"))
+    return " and ".join(f"{names_of(fields)} changed {where}" for fields, where in both if fields)
 
 
 def _people(s: Situation, wish: Meeting, link: Link) -> Iterable[Change]:

@@ -6,6 +6,7 @@ errors of `sync.errors`; which ones it may raise says what is known about the ef
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -36,7 +37,6 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
 
 
 class Log(Protocol):
@@ -107,6 +107,22 @@ class Listing:
 
     sessions: tuple[Session, ...]
     complete: bool
+
+
+class Passage(Protocol):
+    """What a vendor call carries with it down to the wire; PASSAGE is that of the call under way."""
+
+    def check(self) -> None:
+        """Raises OutsideError when no request with an effect may be sent (any more)."""
+
+    def before_write(self) -> None:
+        """The same, right before one is sent."""
+
+    def answered(self, method: str, status: str) -> None:
+        """Told of every request: the HTTP status, or in a word what came instead of one."""
+
+
+PASSAGE: ContextVar[Passage | None] = ContextVar("passage", default=None)
 
 
 class Connector(Protocol):

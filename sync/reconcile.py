@@ -8,14 +8,18 @@ the outside is handed in (`Source`, `VendorGate` with its connector, `Ledger`, `
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sync.apply import Applier
 from sync.artifacts.pull import Progress
 from sync.change import Change, Result
 from sync.degrade import degrade, for_route
+from sync.drift import DriftReport, comparable, why_held
+from sync.drift_check import DriftCheckup, due_at
+from sync.errors import OutsideError
 from sync.follow_up import FollowUp, Outlets
 from sync.gate import VendorGate
 from sync.guard import Verdict, guard
@@ -33,16 +37,19 @@ from sync.rooms import in_rooms
 from sync.route import Route, select
 from sync.settle import Settler
 from sync.snapshot import Snapshot
+from sync.wake import narrowed, next_wake
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a pass is made. `approved` are the step identities of a saved plan, None when there is none."""
+    """How a pass is made. `approved` are the step identities of a saved plan, None when there is none. `foresight`: the
+    source is read so far beyond the route's window, to know when the next meetings enter it."""
 
     mode: Literal["plan", "dry-run", "apply"] = "apply"
     force: bool = False
     respect_backoff: bool = False
     approved: frozenset[str] | None = None
+    foresight: timedelta = timedelta(0)
     on_plan: Callable[[int], None] = lambda _steps: None
     on_step: Callable[[Change], None] = lambda _change: None
     on_bytes: Progress = lambda _name, _done, _total: None
@@ -77,10 +84,15 @@ class Reconciler:
         if not options.writes:
             return await self._pass(options)
         started = self.clock.now()
+        before = await self.ledger.last_run(self.route.name)
         number = await self.ledger.start_run(self.route.name, started)
         report = await self._pass(options)
         code = report.exit()
         await self.ledger.finish_run(number, self.clock.now(), code, report.counts, report.held_reason)
+        await self.ledger.steps.record(self.route.name, report.changes, self.clock.now())
+        held = report.counts["held"]  # what a drift check held back, it has said itself
+        if held and not (before and before.reason == report.held_reason):
+            self.log("guard.held", route=self.route.name, held=held, reason=report.held_reason)
         self._log_run(report, number, (self.clock.now() - started).total_seconds())
         return replace(report, run=number)
 
@@ -107,6 +119,27 @@ class Reconciler:
             await self.ledger.amend_run(after.run, after.exit())
         return after
 
+    async def check_drift(self, options: Options) -> DriftReport:
+        """Compare what the vendor holds with what was last applied, right before a pass, which repairs what is found:
+        same lock, same gate. Raises nothing for what the outside does, ValueError for options that write nothing."""
+        if not options.writes:
+            raise ValueError("a drift check writes to the ledger")
+        can, log = self.capabilities, self.log
+        checkup = DriftCheckup(
+            self.route, self.ledger, self.gate, self.clock, log, can, self.concurrency, options.force
+        )
+        return await checkup.run(self._wanted)
+
+    async def drift_due(self, every: timedelta) -> datetime | None:
+        """When the next drift check is due, None where the vendor shows nothing that could be compared."""
+        return await due_at(self.ledger, self.route.name, self.capabilities, every, self.clock.now())
+
+    async def _wanted(self) -> Situation:
+        """What the calendar wants now; nothing is remembered of this read."""
+        reading, links = Options(mode="plan"), await self._links()
+        snapshot, _ = await self._read(links, reading)
+        return await self._situation(snapshot, links, frozenset(), frozenset(), reading)
+
     async def _pass(self, options: Options) -> RouteReport:
         await self.gate.begin((await self.ledger.vendor(self.gate.name)).cooldown_until)
         settler = Settler(
@@ -116,8 +149,8 @@ class Reconciler:
         unsettled = await self._unsettled(settler, options)
         links = await self._links()
         looked_for = await self.ledger.occurrences.looked_for(self.route.name)
-        snapshot = await self._read(links, options)
-        situation = self._situation(snapshot, links, unsettled, looked_for, options)
+        snapshot, beyond = await self._read(links, options)
+        situation = await self._situation(snapshot, links, unsettled, looked_for, options)
         situation = await self._rekeyed(situation, options)
         verdict = guard(make_plan(situation), situation.links.values(), self.route, situation.now, force=options.force)
         changes = list(verdict.plan.changes)
@@ -130,8 +163,10 @@ class Reconciler:
             await tidy(situation, frozenset(c.key for c in changes if c.result is not Result.DONE), self.ledger)
             lacking = await self._personal_links()
             lacking += await self._follow_up(options, followed).run(situation.snapshot, situation.wishes)
+            await self._probe(options)
             await remember_vendor(self.ledger, self.gate, self.clock, self.log)
-        return await self._report(options, snapshot, verdict, changes, situation.left, lacking, followed)
+        report = await self._report(options, snapshot, verdict, changes, situation.left, lacking, followed)
+        return replace(report, wake_at=await self._next_wake(beyond)) if options.writes else report
 
     async def _unsettled(self, settler: Settler, options: Options) -> frozenset[str]:
         """The keys whose earlier calls still have an unknown outcome, after looking (unless nothing may be written)."""
@@ -139,18 +174,34 @@ class Reconciler:
             return await settler.settle_all({str(key): link for key, link in (await self._links()).items()})
         return frozenset(intent.key for intent in await self.ledger.undecided(self.route.name))
 
-    async def _read(self, links: Mapping[MeetingKey, Link], options: Options) -> Snapshot:
+    async def _probe(self, options: Options) -> None:
+        """A vendor that was in trouble is asked how it is, when nothing else was asked of it: else nobody would know
+        that it is well again."""
+        if not options.respect_backoff or self.gate.answered or self.gate.trouble:
+            return
+        if (await self.ledger.vendor(self.gate.name)).problem:
+            with suppress(OutsideError):  # the gate has noted it
+                await self.gate.call(self.gate.connector.check)
+
+    async def _read(self, links: Mapping[MeetingKey, Link], options: Options) -> tuple[Snapshot, tuple[datetime, ...]]:
+        """The source as it is now, and when the meetings beyond the window start."""
         now = self.clock.now()
         state = await self.ledger.source(self.route.source)
         # A room that is to be removed some time after its end is looked for as long: its series may go on.
         kept = self.capabilities.retention is not None
         known = frozenset(key for key, link in links.items() if link.has_session and (link.end > now or kept))
-        snapshot = await self.source.fetch(state.cursor, self.route.window(now), known)
+        window = self.route.window(now)
+        read = replace(window, end=window.end + options.foresight)
+        snapshot = await self.gate.unless_stopped(self.source.fetch(state.cursor, read, known))
         if options.writes:
             await remember_source(self.ledger, self.route, snapshot, self.clock, self.log)
-        return snapshot
+        return narrowed(snapshot, window, known)
 
-    def _situation(
+    async def _next_wake(self, beyond: tuple[datetime, ...]) -> datetime | None:
+        links, now = (await self._links()).values(), self.clock.now()
+        return await next_wake(self.route, self.capabilities, self.ledger, links, beyond, self.settle_after, now)
+
+    async def _situation(
         self,
         snapshot: Snapshot,
         links: Mapping[MeetingKey, Link],
@@ -163,6 +214,7 @@ class Reconciler:
         selection = select(self.route, snapshot.meetings, linked)
         if self.route.series == "room" and capabilities.session == "room":
             selection = in_rooms(self.route, snapshot.meetings, linked, now)
+        drift = await self.ledger.drift.last(self.route.name)
         return Situation(
             route=self.route,
             capabilities=capabilities,
@@ -175,6 +227,7 @@ class Reconciler:
             unsettled=unsettled,
             looked_for=looked_for,
             respect_backoff=options.respect_backoff,
+            drifted=drift.changed_at_the_vendor() if drift else {},
         )
 
     async def _rekeyed(self, s: Situation, options: Options) -> Situation:
@@ -246,6 +299,8 @@ class Reconciler:
         links = (await self._links()).values()
         open_keys = {intent.key for intent in await self.ledger.undecided(self.route.name)}
         now = self.clock.now()
+        drift = await self.ledger.drift.last(self.route.name) if options.writes else None
+        unresolved = drift.unresolved if drift and comparable(self.capabilities) else ()
         aside = {
             str(link.key)
             for link in links
@@ -262,7 +317,8 @@ class Reconciler:
             noop=verdict.plan.noop,
             quarantined=sum(link.state is LinkState.QUARANTINED for link in links),
             waiting=len(open_keys | aside) + lacking,
-            held_reason=verdict.reason,
+            held_reason=verdict.reason or why_held(unresolved, self.route.name),
+            unresolved=unresolved,
             vendor_trouble=self.gate.trouble,
             vendor_reason=self.gate.reason or "",
             left=dict(left),
@@ -270,8 +326,6 @@ class Reconciler:
         )
 
     def _log_run(self, report: RouteReport, number: int, seconds: float) -> None:
-        if report.held_reason:
-            self.log("guard.held", route=report.route, held=report.counts["held"], reason=report.held_reason)
         counts = report.counts
         self.log(
             "run.finished",

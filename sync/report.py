@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 
 from sync.change import Action, Change, Result
+from sync.ledger.drift import Drift
 from sync.model import Finding, MeetingKey
 from sync.snapshot import Snapshot, Trouble
 
@@ -69,6 +71,10 @@ class RouteReport:
     """The pass's number in the ledger, None when nothing was written."""
     followed: dict[str, int] = field(default_factory=dict)
     """What was done beside the plan: how many, by the name of the log line that told of it."""
+    unresolved: tuple[Drift, ...] = ()
+    """What the route's last drift check left to a person; nothing when nothing was written."""
+    wake_at: datetime | None = None
+    """When the clock alone makes work for the route, None when it does not."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -97,8 +103,11 @@ class RouteReport:
                 exits += [Exit.HELD] if Result.HELD in results else []
                 exits += [Exit.PENDING] if self.changes else []
             return worst(exits)
-        if Result.HELD in results or self.followed.get("guard.held"):
+        left = {one.outcome for one in self.unresolved}
+        if Result.HELD in results or self.followed.get("guard.held") or "held" in left:
             exits.append(Exit.HELD)
+        if left - {"held"}:
+            exits.append(Exit.PARTIAL)
         if self.snapshot.trouble is Trouble.PARTIAL or self.snapshot.rejected or self.waiting:
             exits.append(Exit.PARTIAL)
         if results & {Result.FAILED, Result.DEFERRED, Result.IN_DOUBT}:

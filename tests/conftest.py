@@ -1,5 +1,6 @@
 """Fixtures that all tests share, and the closing words on which parts of the machine were used."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,12 +8,24 @@ import pytest
 
 from tests.world import World, a_world
 
-PARTS = ("postgresql", "kills")
+PARTS = ("postgresql", "kills", "systemd", "chromium")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for part in PARTS:
         config.addinivalue_line("markers", f"{part}: needs {part}")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are known by now: the search for garbage need not look through them each time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """What plugins load at the end looks for itself among the objects that the collector knows."""
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,15 +3,22 @@
 Every pass opens the installation anew, as a process of its own would; only time is moved by hand.
 """
 
+import asyncio
+import atexit
+import shutil
+import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from connectors.simulators.onstream import OnstreamSimulator
 from connectors.simulators.serve import serve_in_thread
 from daemon.commands.start import toml_table
+from daemon.database import open_ledger
 from daemon.settings import Settings, load
 from daemon.wiring import Installation, installation
 from sync.change import Change
@@ -36,6 +43,22 @@ vendor = "main"
 """
 
 
+@cache
+def _empty_ledger() -> Path:
+    """A ledger as the first use makes it, made once for all worlds of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="ledger-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+    async def make() -> None:
+        async with open_ledger(f"sqlite:///{folder}/convener.db"):
+            pass
+
+    thread = threading.Thread(target=lambda: asyncio.run(make()))  # there may be a loop in this one
+    thread.start()
+    thread.join()
+    return folder / "convener.db"
+
+
 class World:
     """`entries` is the calendar; change it and call `reconcile`. The vendor is Onstream unless it is said."""
 
@@ -47,6 +70,7 @@ class World:
         self.entries: dict[str, Entry] = {}
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.feed = "sales.ics"
+        shutil.copy(_empty_ledger(), folder / "convener.db")
         self.configure()
 
     def configure(self, vendor: str = 'timeout = "500ms"\nsettle = "2s"', route: str = "", source: str = "") -> None:
@@ -77,10 +101,10 @@ class World:
         given = Options(**options)
 
         async def use(inside: Installation) -> RouteReport:
-            async with inside.writing():
-                report = await inside.reconciler("sales").run(given)
-            async with inside.harvesting():
-                return await inside.reconciler("sales").harvest(report, given)
+            async with inside.working("sales") as reconciler:
+                report = await reconciler.run(given)
+            async with inside.working("sales", "harvest") as reconciler:
+                return await reconciler.harvest(report, given)
 
         report: RouteReport = await self.open(use, locked=not given.writes)
         return report

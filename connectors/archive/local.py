@@ -13,6 +13,7 @@ from pathlib import Path
 from connectors.archive.folders import UNFINISHED, finished, folder, prune, regular, settle, told, unfinished
 from connectors.archive.part import BLOCK, Part
 from connectors.archive.threads import Stop, in_thread
+from connectors.passage import still_wanted
 from sync.errors import ArchiveError
 from sync.ports import Stored
 
@@ -108,6 +109,7 @@ class LocalArchive:
             folder(self._root, tuple(source)) as there,
             folder(self._root, tuple(target), make=True) as here,
         ):
+            still_wanted()
             os.replace(part, name, src_dir_fd=there, dst_dir_fd=here)
             if mine := self._mine(stem):
                 mine.close()  # what would be written from now on would go into the finished file

@@ -16,6 +16,7 @@ from connectors.settings import VendorPlugin
 from connectors.vendors import livedigital_wire as wire_format
 from connectors.vendors.livedigital_api import Found, LivedigitalApi
 from connectors.vendors.livedigital_auth import Bearer, Grants, PersonalToken
+from connectors.vendors.livedigital_hooks import verify
 from connectors.vendors.livedigital_marks import Marks, NameMarks, RedirectMarks
 from connectors.vendors.livedigital_records import Leavings
 from connectors.vendors.livedigital_settings import LivedigitalSettings
@@ -292,7 +293,7 @@ def connect(settings: LivedigitalSettings, locked: bool) -> Connector:
     return LivedigitalConnector(api, settings)
 
 
-plugin = VendorPlugin(LivedigitalSettings, connect, LivedigitalConnector.capabilities)
+plugin = VendorPlugin(LivedigitalSettings, connect, LivedigitalConnector.capabilities, verify)
 
 
 def _plain(secret: Any) -> str:

@@ -11,9 +11,10 @@ from rich.text import Text
 from daemon.console import Context, command
 from daemon.documents import links_document
 from daemon.render import printable, show_findings, show_links, show_personal_links
+from daemon.views import shown_links
 from daemon.wiring import Installation, installation
 from sync.errors import ConfigurationError, OutsideError
-from sync.ledger.records import Link, LinkState
+from sync.ledger.records import Link
 from sync.model import Finding
 from sync.report import Exit, worst
 
@@ -56,12 +57,9 @@ async def check(context: Context, only_source: str | None, only_vendor: str | No
 async def links(context: Context, routes: tuple[str, ...], everything: bool, personal: bool) -> Exit:
     """List the meetings with their sessions and join links."""
     async with installation(context.settings(), log_format=context.log_format, locked=True) as inside:
-        names = inside.names(routes)
-        found = [link for name in names for link in await inside.ledger.links(name)]
+        shown = await shown_links(inside, routes, everything=everything)
         now = inside.clock.now()
-        lives = _link_lives(inside, found) if personal else {}
-    shown = [link for link in found if everything or link.state is not LinkState.CANCELLED]
-    shown.sort(key=lambda link: (link.start, str(link.key), link.route))
+        lives = _link_lives(inside, shown) if personal else {}
     if personal and sys.stdout.isatty():
         click.echo("convener: personal links are secrets: whoever has one is let in under that name", err=True)
     if context.as_json:

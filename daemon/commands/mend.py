@@ -6,12 +6,15 @@ from typing import Any
 import click
 
 from daemon.console import Context, command
-from daemon.database import open_engine, open_ledger, pass_lock, revisions, upgrade
-from daemon.wiring import Installation, installation
+from daemon.database import open_engine, open_ledger, revisions, upgrade
+from daemon.sharing import Sharing
+from daemon.telemetry import Telemetry
+from daemon.wiring import Installation, installation, secrets_of
 from sync.echo import shown_fields
 from sync.effects import settled
 from sync.errors import ConfigurationError
 from sync.ledger.records import DOUBT, Link, LinkState, Registered
+from sync.ledger.store import Ledger
 from sync.model import Invitee, MeetingKey, Session
 from sync.ports import Unfindable
 from sync.report import Exit
@@ -32,6 +35,43 @@ def _people(listed: tuple[Invitee, ...] | Unfindable, believed: tuple[Registered
     return registered_as(listed, believed)
 
 
+async def _adopted(inside: Installation, ledger: Ledger, name: str, meeting: MeetingKey, ref: str) -> None:
+    """Make the session that of the meeting on that route. Raises ConfigurationError when it cannot be."""
+    vendor = inside.route(name).vendor
+    known = {link.route: link for link in await ledger.links(key=str(meeting))}.get(name)
+    session = await _seen(inside, vendor, ref, known)
+    if session is None:
+        raise ConfigurationError(f'{vendor} has no session "{ref}"')
+    taken = [x for x in await ledger.links() if x.vendor == vendor and x.session == ref and x.has_session]
+    if any(link.key != meeting or link.route != name for link in taken):
+        raise ConfigurationError(f'session "{ref}" already belongs to {taken[0].key} on route {taken[0].route}')
+    listed = await inside.connector(vendor).invitees(ref)
+    now = inside.clock.now()
+    if known is not None and known.has_session and known.session != ref:
+        raise ConfigurationError(
+            f"{meeting} has session {known.session} already; `convener forget '{meeting}'` lets go of it"
+        )
+    # It does not carry a marker of ours: "" says so, and keeps it from vouching for a search.
+    base = known or Link(name, meeting, vendor, "", LinkState.LIVE, ref, "", now, now, None, {})
+    link = replace(
+        settled(base),
+        state=LinkState.LIVE,
+        session=ref,
+        marker="" if base.session != ref else base.marker,
+        title=session.title or base.title,
+        start=session.start or base.start,
+        end=session.end or base.end,
+        join_url=session.join_url,
+        applied={**(base.applied if base.session == ref else {}), **shown_fields(session)},
+        invitees=_people(listed, base.invitees if base.session == ref else ()),
+    )
+    for intent in await ledger.open_intents(name):
+        if intent.key == str(meeting):
+            await ledger.settle(intent, "adopted by hand", now)
+    await ledger.save_link(link, now)
+    inside.log("session.adopted", route=name, vendor=vendor, key=str(meeting), session=ref)
+
+
 @click.command()
 @click.argument("key")
 @click.argument("ref")
@@ -40,41 +80,10 @@ def _people(listed: tuple[Invitee, ...] | Unfindable, believed: tuple[Registered
 async def adopt(context: Context, key: str, ref: str, route: str | None) -> Exit:
     """Take over the vendor's session REF as the one of meeting KEY."""
     meeting = _parse(key)
-    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
+    async with installation(context.settings(), log_format=context.log_format) as inside:
         name = _route(inside, meeting, route)
-        vendor = inside.route(name).vendor
-        known = {link.route: link for link in await inside.ledger.links(key=key)}.get(name)
-        session = await _seen(inside, vendor, ref, known)
-        if session is None:
-            raise ConfigurationError(f'{vendor} has no session "{ref}"')
-        taken = [x for x in await inside.ledger.links() if x.vendor == vendor and x.session == ref and x.has_session]
-        if any(str(link.key) != key or link.route != name for link in taken):
-            raise ConfigurationError(f'session "{ref}" already belongs to {taken[0].key} on route {taken[0].route}')
-        listed = await inside.connector(vendor).invitees(ref)
-        now = inside.clock.now()
-        if known is not None and known.has_session and known.session != ref:
-            raise ConfigurationError(
-                f"{key} has session {known.session} already; `convener forget '{key}'` lets go of it"
-            )
-        # It does not carry a marker of ours: "" says so, and keeps it from vouching for a search.
-        base = known or Link(name, meeting, vendor, "", LinkState.LIVE, ref, "", now, now, None, {})
-        link = replace(
-            settled(base),
-            state=LinkState.LIVE,
-            session=ref,
-            marker="" if base.session != ref else base.marker,
-            title=session.title or base.title,
-            start=session.start or base.start,
-            end=session.end or base.end,
-            join_url=session.join_url,
-            applied={**(base.applied if base.session == ref else {}), **shown_fields(session)},
-            invitees=_people(listed, base.invitees if base.session == ref else ()),
-        )
-        for intent in await inside.ledger.open_intents(name):
-            if intent.key == key:
-                await inside.ledger.settle(intent, "adopted by hand", now)
-        await inside.ledger.save_link(link, now)
-        inside.log("session.adopted", route=name, vendor=vendor, key=key, session=ref)
+        async with inside.writing(name) as held:
+            await _adopted(inside, held.ledger, name, meeting, ref)
     say(context, {"adopted": key, "session": ref, "route": name}, f"{key} now has session {ref}; see `convener plan`")
     return Exit.DONE
 
@@ -88,10 +97,11 @@ async def forget(context: Context, key: str, route: str | None) -> Exit:
 
     While the calendar has the meeting, the next pass makes a new session for it.
     """
-    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
+    async with installation(context.settings(), log_format=context.log_format) as inside:
         found = [link for link in await known_links(inside, key) if route in (None, link.route)]
-        for link in found:
-            await inside.ledger.delete_link(link.route, link.key)
+        async with inside.writing(*(link.route for link in found)) as held:
+            for link in found:
+                await held.ledger.delete_link(link.route, link.key)
     say(
         context,
         {"forgotten": [{"key": str(x.key), "route": x.route, "session": x.session} for x in found]},
@@ -128,8 +138,14 @@ async def db_forget_links(context: Context) -> Exit:
     cannot be asked for again: the participants' own links go on working, but convener does not know them any more.
     """
     settings = context.settings()
-    async with open_ledger(settings.database_url()) as ledger, pass_lock(settings.database_url()):
-        number = await ledger.forget_links()
+    log = Telemetry(form=context.log_format, secrets=secrets_of(settings))
+    async with open_ledger(settings.database_url(), lease=settings.daemon.lease) as ledger:
+        sharing = Sharing(settings.database_url(), ledger, log, settings.daemon.lease)
+        try:
+            async with sharing.all_at_work(settings.routes) as held:
+                number = await held.ledger.forget_links()
+        finally:
+            await sharing.stop()
     say(context, {"forgotten_links": number}, f"{number} personal links forgotten")
     return Exit.DONE
 

@@ -10,6 +10,7 @@ from daemon.console import Context, command
 from daemon.wiring import Installation, installation
 from sync.errors import ConfigurationError, OutsideError, UnknownOutcome
 from sync.ledger.records import HOST, Link
+from sync.ledger.store import Ledger
 from sync.model import Role
 from sync.ports import Unfindable
 from sync.report import Exit
@@ -31,8 +32,8 @@ async def open_link(context: Context, key: str, host: bool, email: str | None, r
     async with installation(context.settings(), log_format=context.log_format) as inside:
         link = _the_one(await known_links(inside, key), key, route)
         if host:
-            async with inside.writing():
-                kind, url = await _host_link(inside, link)
+            async with inside.writing(link.route) as held:
+                kind, url = await _host_link(inside, link, held.ledger)
         elif email:
             kind, url = "personal", await _personal_link(inside, link, email.lower())
         else:
@@ -54,7 +55,7 @@ def _the_one(found: list[Link], key: str, route: str | None) -> Link:
     return live[0]
 
 
-async def _host_link(inside: Installation, link: Link) -> tuple[str, str]:
+async def _host_link(inside: Installation, link: Link, ledger: Ledger) -> tuple[str, str]:
     """A link made for this occasion, or a moderator's personal one where the vendor makes none; and which it is."""
     connector = inside.connector(link.vendor)
     if not connector.capabilities.host_links:
@@ -62,14 +63,14 @@ async def _host_link(inside: Installation, link: Link) -> tuple[str, str]:
         if not hosts:
             raise ConfigurationError(f"{connector.capabilities.name} makes no host links, and the meeting has no host")
         return "personal", await _personal_link(inside, link, hosts[0])
-    intent = await inside.ledger.open_intent(link, HOST, inside.clock.now(), recorded=True)
+    intent = await ledger.open_intent(link, HOST, inside.clock.now(), recorded=True)
     try:
         url = await connector.host_link(str(link.session))
     except OutsideError as error:
         outcome = "unknown" if isinstance(error, UnknownOutcome) else "no effect"
-        await inside.ledger.settle(intent, outcome, inside.clock.now())
+        await ledger.settle(intent, outcome, inside.clock.now())
         raise
-    await inside.ledger.settle(intent, "done", inside.clock.now())
+    await ledger.settle(intent, "done", inside.clock.now())
     return "host", url
 
 

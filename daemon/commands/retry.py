@@ -1,7 +1,8 @@
 """retry: what waits for a person is tried again: meetings, their documents and mails, and looks for what they left."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 
 import click
 
@@ -10,6 +11,8 @@ from daemon.console import Context, command
 from daemon.wiring import Installation, installation
 from sync.effects import released
 from sync.ledger.records import Link, LinkState, PulledState, PushedState
+from sync.ledger.store import Ledger
+from sync.model import MeetingKey
 from sync.report import Exit
 
 
@@ -21,16 +24,19 @@ async def retry(context: Context, key: str | None) -> Exit:
 
     KEY may also be that of one occurrence in a standing room.
     """
-    async with installation(context.settings(), log_format=context.log_format) as inside, inside.writing():
+    async with installation(context.settings(), log_format=context.log_format) as inside:
         keys = await _keys(inside, key) if key else None
-        found = [link for link in await inside.ledger.links() if keys is None or str(link.key) in keys]
-        waiting = [link for link in found if _waits(link)]
-        for link in waiting:
-            await inside.ledger.save_link(released(link), inside.clock.now())
-        await _release_documents(inside, keys)
-        await _look_again(inside, keys)
-        for one in keys or (None,):
-            await inside.ledger.mails.release(key=one)
+        routes = await _routes(inside, keys)
+        async with inside.writing(*routes) as held:
+            found = [link for link in await held.ledger.links() if keys is None or str(link.key) in keys]
+            waiting = [link for link in found if link.route in routes and _waits(link)]
+            for link in waiting:
+                await held.ledger.save_link(released(link), inside.clock.now())
+            await _release_documents(held.ledger, routes, keys)
+            await _look_again(held.ledger, routes, keys, inside.clock.now())
+            for one in keys or (None,):
+                for route in routes:
+                    await held.ledger.mails.release(route, one)
     say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
     return Exit.DONE
 
@@ -45,20 +51,28 @@ async def _keys(inside: Installation, key: str) -> frozenset[str]:
     return frozenset({key})
 
 
-async def _release_documents(inside: Installation, keys: Collection[str] | None) -> None:
+async def _routes(inside: Installation, keys: Collection[str] | None) -> frozenset[str]:
+    """Those that may have something to release, also when the configuration does not have them any more."""
+    known = {link.route: link.key.source for link in await inside.ledger.links()}
+    known |= {name: route.source for name, route in inside.settings.routes.items()}
+    sources = None if keys is None else {MeetingKey.parse(key).source for key in keys}
+    return frozenset(name for name, source in known.items() if sources is None or source in sources)
+
+
+async def _release_documents(ledger: Ledger, routes: Iterable[str], keys: Collection[str] | None) -> None:
     """Documents that could not be handed over, or of which nobody can tell, are handed over as if they were new."""
-    for route in inside.settings.routes:
-        for row in await inside.ledger.artifacts.pushed(route):
+    for route in routes:
+        for row in await ledger.artifacts.pushed(route):
             if row.problem and (keys is None or row.key in keys):
                 state = PushedState.PUSHED if row.state is PushedState.PUSHED else PushedState.REFUSED
-                await inside.ledger.artifacts.save_pushed(replace(row, state=state, attempts=0, problem=""))
+                await ledger.artifacts.save_pushed(replace(row, state=state, attempts=0, problem=""))
 
 
-async def _look_again(inside: Installation, keys: Collection[str] | None) -> None:
+async def _look_again(ledger: Ledger, routes: Iterable[str], keys: Collection[str] | None, now: datetime) -> None:
     """What ended meetings left is looked for once more: those named, or wherever something was given up."""
-    table, now = inside.ledger.occurrences, inside.clock.now()
-    for route in inside.settings.routes:
-        pulled = await inside.ledger.artifacts.pulled(route)
+    table = ledger.occurrences
+    for route in routes:
+        pulled = await ledger.artifacts.pulled(route)
         given_up = {r.key for r in pulled if r.state is PulledState.GIVEN_UP or (r.problem and r.more)}
         wanted = [*given_up, *(str(one.key) for one in await table.troubled(route))] if keys is None else keys
         for one in await table.named(route, wanted):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync.errors import ConfigurationError, OutsideError, UnknownOutcome
+from sync.errors import ConfigurationError, LedgerError, OutsideError, UnknownOutcome
 from sync.gate import Halted, VendorGate
 from sync.keep_up import log_defect
 from sync.ledger.records import ATTACH, Intent, Link, Pushed, PushedState
@@ -78,7 +78,7 @@ class HandOver:
         """A defect of ours in one meeting's documents stops no other meeting."""
         try:
             return await self._documents(link, documents, rows, respect_backoff=respect_backoff)
-        except (SQLAlchemyError, ConfigurationError):
+        except (SQLAlchemyError, ConfigurationError, LedgerError):
             raise
         except Halted:
             return 1
@@ -124,7 +124,7 @@ class HandOver:
         """A defect of ours in one document stops no other."""
         try:
             return await self._document(link, document, row, there)
-        except (Halted, SQLAlchemyError, ConfigurationError):
+        except (Halted, SQLAlchemyError, ConfigurationError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between documents, as in `apply`
             log_defect(self.log, link, ATTACH, error)

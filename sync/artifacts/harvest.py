@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sync.artifacts.manifest import manifest
 from sync.artifacts.places import folder_of, stem_of
 from sync.artifacts.pull import Puller
-from sync.errors import ArchiveError, ConfigurationError, OutsideError
+from sync.errors import ArchiveError, ConfigurationError, LedgerError, OutsideError
 from sync.gate import Halted
 from sync.ledger.records import Occurrence, Pulled, PulledState
 from sync.ledger.store import Ledger
@@ -74,7 +74,7 @@ class Harvester:
             return await self._look(session, due)
         except Halted:
             return len(due)  # nothing was learned: they stay due
-        except (SQLAlchemyError, ConfigurationError):
+        except (SQLAlchemyError, ConfigurationError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between sessions, as in `apply`
             return await self._not_looked(due, f"a defect of convener: {type(error).__name__}: {error}")
@@ -105,7 +105,7 @@ class Harvester:
         try:
             if _is_wanted(artifact, record):
                 return await self.puller.pull(artifact, record)
-        except (Halted, SQLAlchemyError, ConfigurationError):
+        except (Halted, SQLAlchemyError, ConfigurationError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001 - the fence between artifacts, as in `apply`
             why = f"a defect of convener: {type(error).__name__}"
@@ -154,7 +154,8 @@ class Harvester:
             again = replace(one, look_at=self._now + wait, failures=one.failures + 1, problem=failed[0].problem)
             await self.ledger.occurrences.save_looks(again)
             return len(failed)
-        looks = one.looks + 1
+        early = one.looks < len(self.route.looks) and one.end + self.route.looks[one.looks] > self._now
+        looks = one.looks if early else one.looks + 1  # a hint from outside costs none of the schedule's
         while looks < len(self.route.looks) and one.end + self.route.looks[looks] <= self._now:
             looks += 1  # missed while nobody looked: this look stands for them
         if looks < len(self.route.looks):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, insert, or_, select, update
+from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync.ledger import tables as t
@@ -32,6 +32,12 @@ class Mails:
             async with self._db.write() as connection:
                 for one in mails:
                     await _save(connection, one)
+
+    async def next_try(self, route: str, now: datetime) -> datetime | None:
+        """When the first mail after `now` is tried again."""
+        first = select(func.min(_C.retry_at).label("at")).where(_C.route == route, _C.retry_at > now)
+        at: datetime | None = (await self._db.all(first))[0].at
+        return at
 
     async def drop(self, mails: Iterable[Mail]) -> None:
         """Forget them."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, or_, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from sync.ledger import tables as t
 from sync.ledger.database import Database
@@ -75,6 +75,18 @@ class Occurrences:
         """The keys of the links of which something is still looked for."""
         found = await self._db.all(select(_C.link_key).where(_C.route == route, _C.look_at.is_not(None)))
         return frozenset(row.link_key for row in found)
+
+    async def next_look(self, route: str, now: datetime) -> datetime | None:
+        """When the first look after `now` is due."""
+        first = select(func.min(_C.look_at).label("at")).where(_C.route == route, _C.look_at > now)
+        at: datetime | None = (await self._db.all(first))[0].at
+        return at
+
+    async def look_soon(self, route: str, now: datetime) -> None:
+        """Have the looks of meetings that are over made now, as if they were due: something was heard of."""
+        async with self._db.write() as connection:
+            over = (_C.route == route, _C.look_at > now, _C.ends_at <= now, _C.session != "")
+            await connection.execute(update(t.occurrences).where(*over).values(look_at=now))
 
     async def save(self, *occurrences: Occurrence) -> None:
         """Insert or replace, all or none; their folders and whether manifests are due follow from artifacts, not from

@@ -64,7 +64,8 @@ class Link:
 
     `applied` holds the fields as they were last sent to the vendor, `stale` those that the calendar has meanwhile
     changed and the vendor cannot, `echo` those that the vendor spells in its own way although they say the same.
-    `lost` counts creations of unknown outcome that cannot be looked for.
+    `lost` counts creations of unknown outcome that cannot be looked for, `missing` the drift checks in a row that did
+    not see the session.
     """
 
     route: str
@@ -86,6 +87,7 @@ class Link:
     stale: Mapping[str, str] = field(default_factory=dict)
     echo: Mapping[str, str] = field(default_factory=dict)
     lost: int = 0
+    missing: int = 0
 
     @property
     def has_session(self) -> bool:
@@ -253,10 +255,11 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class VendorState:
-    """What is remembered of a vendor between two runs."""
+    """What is remembered of a vendor between two runs; `troubled_at`: since when it has a problem."""
 
     cooldown_until: datetime | None = None
     problem: str | None = None
+    troubled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ async def save_link(connection: AsyncConnection, link: Link, now: datetime, vaul
         "stale": dict(link.stale),
         "echo": dict(link.echo),
         "lost": link.lost,
+        "missing": link.missing,
         "updated_at": now,
     }
     number = (await connection.execute(select(t.links.c.id).where(*where))).scalar_one_or_none()
@@ -121,6 +122,7 @@ def link(row: Row[Any], people: tuple[Registered, ...]) -> Link:
         stale=row.stale,
         echo=row.echo,
         lost=row.lost,
+        missing=row.missing,
     )
 
 

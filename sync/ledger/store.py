@@ -2,32 +2,49 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync.ledger import rows, sealing
 from sync.ledger import tables as t
 from sync.ledger.artifacts import Artifacts, save_pushed
-from sync.ledger.database import Database
+from sync.ledger.counts import Counts
+from sync.ledger.database import Database, put
+from sync.ledger.drift import DriftChecks
+from sync.ledger.leases import Lease
 from sync.ledger.mails import Mails
 from sync.ledger.occurrences import Occurrences
+from sync.ledger.overview import Overview
 from sync.ledger.records import WATCH, Intent, Link, LinkState, Pushed, Registered, Run, SourceState, VendorState
+from sync.ledger.steps import Steps
 from sync.ledger.vault import Vault
 from sync.model import MeetingKey, content_digest, recurrence_text
+
+RUNS_KEPT = timedelta(days=31)
+PRUNED_EVERY = 100
 
 
 class Ledger:
     """The database of one installation. Personal links are kept through the vault, and are clear in what is read."""
 
-    def __init__(self, engine: AsyncEngine, vault: Vault | None = None) -> None:
-        self._db = Database(engine)
+    def __init__(self, engine: AsyncEngine, vault: Vault | None = None, leases: tuple[Lease, ...] = ()) -> None:
+        self._db = Database(engine, leases)
         self._vault = vault or Vault()
         self.occurrences = Occurrences(self._db)
         self.artifacts = Artifacts(self._db)
         self.mails = Mails(self._db)
+        self.steps = Steps(self._db)
+        self.overview = Overview(self._db)
+        self.counts = Counts(self._db)
+        self.drift = DriftChecks(self._db, self._vault)
+
+    def under(self, *leases: Lease) -> "Ledger":
+        """The same ledger, for work that is ours by these leases: each write checks them in its own transaction, and
+        raises LeaseLost, having written nothing, when another process has taken one over."""
+        return Ledger(self._db.engine, self._vault, leases)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -44,13 +61,12 @@ class Ledger:
 
     async def installation(self) -> str:
         """This installation's random name, part of every marker; made at the first call."""
-        async with self._db.write() as connection:
-            query = select(t.meta.c.value).where(t.meta.c.name == "installation")
-            known = (await connection.execute(query)).scalar_one_or_none()
-            if known is None:
-                known = secrets.token_hex(6)
-                await connection.execute(insert(t.meta).values(name="installation", value=known))
-            return str(known)
+        query = select(t.meta.c.value).where(t.meta.c.name == "installation")
+        if not (found := await self._db.all(query)):
+            async with self._db.write() as connection:
+                await put(connection, t.meta, {"name": "installation", "value": secrets.token_hex(6)}, {})
+            found = await self._db.all(query)  # another process may have been first
+        return str(found[0].value)
 
     async def new_marker(self, route: str, key: MeetingKey) -> str:
         """A marker for a session to be made: ours by the installation's name, this meeting's by route and key, and
@@ -223,22 +239,24 @@ class Ledger:
             "rejected": sorted(([uid, why] for uid, why in state.rejected), key=str),
         }
         async with self._db.write() as connection:
-            done = await connection.execute(update(t.sources).where(t.sources.c.name == name).values(values))
-            if not done.rowcount:
-                await connection.execute(insert(t.sources).values(name=name, **values))
+            await put(connection, t.sources, {"name": name}, values)
 
     async def vendor(self, name: str) -> VendorState:
         """What is remembered of the vendor."""
         found = await self._db.all(select(t.vendors).where(t.vendors.c.name == name))
-        return VendorState(found[0].cooldown_until, found[0].problem) if found else VendorState()
+        if not found:
+            return VendorState()
+        return VendorState(found[0].cooldown_until, found[0].problem, found[0].troubled_at)
 
     async def save_vendor(self, name: str, state: VendorState) -> None:
         """Remember the vendor."""
-        values = {"cooldown_until": state.cooldown_until, "problem": state.problem}
+        values = {
+            "cooldown_until": state.cooldown_until,
+            "problem": state.problem,
+            "troubled_at": state.troubled_at,
+        }
         async with self._db.write() as connection:
-            done = await connection.execute(update(t.vendors).where(t.vendors.c.name == name).values(values))
-            if not done.rowcount:
-                await connection.execute(insert(t.vendors).values(name=name, **values))
+            await put(connection, t.vendors, {"name": name}, values)
 
     async def start_run(self, route: str, now: datetime) -> int:
         """A new run's number."""
@@ -249,10 +267,14 @@ class Ledger:
     async def finish_run(
         self, number: int, now: datetime, exit_code: int, counts: Mapping[str, int], reason: str
     ) -> None:
-        """Record how a run ended."""
+        """Record how a run ended. Now and then forget the old ones, but the last good one of each route."""
         async with self._db.write() as connection:
             values = {"finished_at": now, "exit": exit_code, "counts": dict(counts), "reason": reason or None}
             await connection.execute(update(t.runs).where(t.runs.c.id == number).values(values))
+            if number % PRUNED_EVERY == 0:
+                good = select(func.max(t.runs.c.id)).where(t.runs.c.exit == 0).group_by(t.runs.c.route)
+                old = (t.runs.c.started_at < now - RUNS_KEPT, t.runs.c.id.not_in(good))
+                await connection.execute(delete(t.runs).where(*old))
 
     async def amend_run(self, number: int, exit_code: int) -> None:
         """What came after a run gives it another exit code."""

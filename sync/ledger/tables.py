@@ -86,6 +86,7 @@ links = Table(
     Column("stale", JSON, nullable=False, server_default="{}"),
     Column("echo", JSON, nullable=False, server_default="{}"),
     Column("lost", Integer, nullable=False, server_default="0"),
+    Column("missing", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("route", "key", name="uq_links_route_key"),
@@ -145,6 +146,7 @@ vendors = Table(
     Column("name", String(100), primary_key=True),
     Column("cooldown_until", Instant),
     Column("problem", Words),
+    Column("troubled_at", Instant),
 )
 
 runs = Table(
@@ -276,4 +278,40 @@ mails = Table(
     Column("problem", Words, nullable=False),
     UniqueConstraint("route", "uid", "email", name="uq_mails_route_uid_email"),
     Index("ix_mails_route_ends_at", "route", "ends_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("route", String(100), primary_key=True),
+    Column("work", String(20), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("busy", Boolean, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+drift_checks = Table(
+    "drift_checks",
+    metadata,
+    Column("route", String(100), primary_key=True),
+    Column("checked_at", Instant, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("findings", JSON, nullable=False),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("route", String(100), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("title", Words, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("result", String(20), nullable=False),
+    Column("link", String(20), nullable=False),
+    Column("participant", Text),
+    Column("reason", Words, nullable=False),
+    Index("ix_steps_route_id", "route", "id"),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sync.errors import OutsideError, Refused, UnknownOutcome
+from sync.errors import LedgerError, OutsideError, Refused, UnknownOutcome
 from sync.ledger.records import Link, Mail, MailState, Occurrence
 from sync.ledger.store import Ledger
 from sync.links_back.mail_plan import KEPT, LOST, Due, MailPlan, Situation, due_mails
@@ -115,6 +115,8 @@ class Mailing:
             return replace(mail, problem=str(error)), error
         except OutsideError as error:
             return self._later(mail, error, now), error
+        except LedgerError:
+            raise
         except Exception as error:  # noqa: BLE001 - the fence between mails: a defect of ours in one stops no other
             # Its words may hold an address or a link.
             return self._refused(mail, f"a defect of convener ({type(error).__name__})"), None

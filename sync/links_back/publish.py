@@ -71,21 +71,20 @@ class Publisher:
     """Keeps the feed of one route, by its name, in step. It lives as long as the process, so that a feed that cannot be
     written is logged once and not in every pass."""
 
-    def __init__(self, ledger: Ledger, feed: Feed, clock: Clock, log: Log, route: str) -> None:
-        self._ledger = ledger
+    def __init__(self, feed: Feed, clock: Clock, log: Log, route: str) -> None:
         self._feed = feed
         self._clock = clock
         self._log = log
         self._route = route
         self._failed = False
 
-    async def publish(self, links: Iterable[Link]) -> bool:
-        """Make the feed show what the route's links say; whether it does now. A feed that cannot be written stops
-        nothing: the next pass tries again."""
+    async def publish(self, ledger: Ledger, links: Iterable[Link]) -> bool:
+        """Make the feed show what the route's links in the ledger say; whether it does now. A feed that cannot be
+        written stops nothing: the next pass tries again."""
         now = self._clock.now()
-        kept = await self._ledger.occurrences.since(self._route, now - SHOWN_AFTER_END)
+        kept = await ledger.occurrences.since(self._route, now - SHOWN_AFTER_END)
         shown, changed = published(kept, {str(link.key): link for link in links}, now)
-        await self._ledger.occurrences.save_published(*changed)
+        await ledger.occurrences.save_published(*changed)
         try:
             written = await self._feed.write(shown)
         except ArchiveError as error:

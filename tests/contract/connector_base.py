@@ -53,6 +53,19 @@ class BasicSuite(PeopleSuite):
         assert [one.ref for one in listing.sessions] == [near.ref]
         assert listing.complete
 
+    @pytest.mark.needs("list", "reads_back")
+    async def test_a_list_shows_each_session_just_as_a_look_at_it_does(self, connector: Connector) -> None:
+        looks = []
+        for number, title in enumerate(HOSTILE_TITLES.values()):
+            wish = a_meeting(title[: connector.capabilities.limits.title], participants=PEOPLE[:1])
+            created = await connector.create(wish, f"{MARKER}-{number}", mail=False)
+            if "title" in connector.capabilities.update:
+                changed = replace(wish, title=wish.title[::-1])
+                await connector.update(created.ref, changed, frozenset({"title"}))
+            looks.append(await connector.get(created.ref))
+        listing = await connector.list(Window(NOON - timedelta(days=1), NOON + timedelta(days=1)))
+        assert (list(listing.sessions), listing.complete) == (looks, True)
+
     @pytest.mark.needs("find", "list")
     async def test_an_empty_account_is_empty_and_not_an_error(self, connector: Connector) -> None:
         assert await connector.find(MARKER) == ()

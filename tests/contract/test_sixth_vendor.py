@@ -49,6 +49,7 @@ async def test_a_vendor_of_another_package_is_kept_in_step(tmp_path: Path, monke
             async with installation(load(tmp_path / "convener.toml"), log_format="json") as inside:
                 inside.clock = ManualClock()
                 before = len(sim.requests)
-                report = await inside.reconciler("r").run(Options())
+                async with inside.working("r") as reconciler:
+                    report = await reconciler.run(Options())
                 assert (report.exit(), len(sim.requests) - before) == (0, expected)
     assert sorted(room["name"] for room in sim.rooms.values()) == ["One", "Two"]

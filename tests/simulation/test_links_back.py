@@ -38,8 +38,8 @@ class Post:
 
         async def use(inside: Installation) -> RouteReport:
             inside._outlets["sales"] = replace(inside.outlets("sales"), mailer=self)
-            async with inside.writing():
-                return await inside.reconciler("sales").run(Options(**options))
+            async with inside.working("sales") as reconciler:
+                return await reconciler.run(Options(**options))
 
         report: RouteReport = await self.world.open(use)
         return report

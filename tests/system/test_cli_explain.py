@@ -101,7 +101,7 @@ def test_explain_tells_of_documents_looks_artifacts_and_mails_and_why(live: Worl
     (row,) = convener(live.folder, "explain", KEY, "--json").document["routes"]
     assert list(row) == [
         "route", "verdict", "link", "problem", "participants", "stale", "intents", "documents", "looks", "artifacts",
-        "mails", "changes",
+        "mails", "drift", "changes",
     ]  # fmt: skip
     assert row["documents"] == [
         {"name": "offer.pdf", "state": "refused", "problem": "files.example: answered 404"},

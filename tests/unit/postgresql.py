@@ -37,6 +37,10 @@ class Server:
         self.sql(f"CREATE DATABASE {name}", "postgres")
         return self.url(name)
 
+    def restart(self) -> None:
+        """End all connections, as an update of the server does, and be there again."""
+        _run([*_as_owner(), self.programs / "pg_ctl", "-D", self.folder / "data", "-w", "-m", "fast", "restart"])
+
     def sql(self, statement: str, database: str) -> str:
         """Run a statement as an administrator would."""
         command = [self.programs / "psql", "-qAtX", "-h", self.folder, "-U", USER, "-d", database, "-c", statement]
@@ -45,7 +49,7 @@ class Server:
 
 
 @contextmanager
-def a_server() -> Iterator[Server]:
+def a_server(connections: int = 40) -> Iterator[Server]:
     """A server of our own, which nobody else can reach. Raises RuntimeError with the reason when there is none."""
     programs = binaries()
     if programs is None:
@@ -60,7 +64,7 @@ def a_server() -> Iterator[Server]:
                 shutil.chown(path, "postgres", "postgres")
         initdb = ["-D", data, "-U", USER, f"--pwfile={secret}", "-A", "scram-sha-256", "--no-sync", "-E", "UTF8"]
         _run([*as_owner, programs / "initdb", *initdb, "--locale=C"])
-        options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=40"
+        options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections={connections}"
         _run([*as_owner, programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"])
         try:
             yield Server(folder, programs)

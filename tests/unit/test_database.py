@@ -1,11 +1,9 @@
-"""Opening the database: who may read it, what people read when it cannot be used, and one pass at a time."""
+"""Opening the database: who may read it, and what people read when it cannot be used."""
 
 import asyncio
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,27 +12,16 @@ from urllib.parse import quote
 
 import pytest
 
-from daemon import database
-from daemon.database import open_ledger, pass_lock, upgrade
+from daemon.database import open_ledger, revisions, upgrade
+from daemon.locks import FileLocks
 from sync.errors import LedgerError
 from sync.ledger.engine import make_engine
+from sync.ledger.records import SourceState, VendorState
 from tests.unit.builders import NOW, link_of, meeting
 from tests.unit.postgresql import PASSWORD, Server
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
-BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
-HOLDER = """
-import asyncio, sys
-from daemon.database import pass_lock
-
-async def hold() -> None:
-    async with pass_lock(sys.argv[1]):
-        print("held", flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(hold())
-"""
 
 
 @pytest.fixture
@@ -92,7 +79,8 @@ class TestSqlite:
     async def test_it_is_made_on_first_use_and_private_with_all_its_companions(
         self, tmp_path: Path, private_umask: None
     ) -> None:
-        async with opened(tmp_path / "convener.db"), pass_lock(f"sqlite:///{tmp_path}/convener.db"):
+        locks = FileLocks(tmp_path / "convener.db")
+        async with opened(tmp_path / "convener.db"), locks.held("sales", "pass", 0):
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
         assert {"convener.db", "convener.db-wal", "convener.db.lock"} <= set(modes)
         assert set(modes.values()) == {0o600}
@@ -176,76 +164,27 @@ class TestPostgresql:
         await complaint(f"postgresql://user:{quote(PASSWORD, safe='')}@/db?host={tmp_path}")
         await complaint("postgresql://user@127.0.0.1:1/db")
 
+    async def test_two_upgrades_at_once_are_one(self, postgresql_server: Server) -> None:
+        url = postgresql_server.new_database()
+        engines = [make_engine(url) for _ in range(3)]
+        try:
+            await asyncio.gather(*(upgrade(engine) for engine in engines))
+            here, newest = await revisions(engines[0])
+            assert here == newest
+        finally:
+            for engine in engines:
+                await engine.dispose()
 
-@pytest.fixture(params=BOTH)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/convener.db"
-    server: Server = request.getfixturevalue("postgresql_server")
-    return server.url("postgres")
-
-
-class TestPassLock:
-    async def test_a_second_holder_waits_until_the_first_is_done(self, url: str) -> None:
-        order: list[str] = []
-        inside = asyncio.Event()
-
-        async def second() -> None:
-            await inside.wait()
-            async with pass_lock(url):
-                order.append("second")
-
-        async def first() -> None:
-            async with pass_lock(url):
-                inside.set()
-                await asyncio.wait([waiting], timeout=0.3)
-                order.append("first")
-
-        waiting = asyncio.create_task(second())
-        await first()
-        await waiting
-        assert order == ["first", "second"]
-
-    async def test_a_second_holder_is_refused_when_its_patience_ends_and_the_first_goes_on(
-        self, url: str, monkeypatch: pytest.MonkeyPatch
+    async def test_two_processes_that_use_it_first_agree_on_the_installations_name(
+        self, postgresql_server: Server
     ) -> None:
-        monkeypatch.setattr(database, "LOCK_PATIENCE", 0.5)
-        went_on = False
-        async with pass_lock(url):
-            # By the time the second one is refused, the first has held it longer than anybody waits.
-            with pytest.raises(LedgerError, match="another convener process is working on this database"):
-                async with pass_lock(url):
-                    pytest.fail("two at once")
-            went_on = True
-        assert went_on
-        async with pass_lock(url):
-            pass
-
-    async def test_an_error_in_the_pass_is_told_as_it_is_and_lets_go(self, url: str) -> None:
-        with pytest.raises(TimeoutError, match="of the pass"):
-            async with pass_lock(url):
-                raise TimeoutError("of the pass")
-        async with pass_lock(url):
-            pass
-
-    async def test_it_dies_with_its_process(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        command = [sys.executable, "-c", HOLDER, url]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
-            assert holder.stdout
-            assert holder.stdout.readline() == "held\n"
-            with monkeypatch.context() as impatient:
-                impatient.setattr(database, "LOCK_PATIENCE", 0.1)
-                with pytest.raises(LedgerError):
-                    async with pass_lock(url):
-                        pytest.fail("two at once")
-            holder.kill()
-        async with asyncio.timeout(10), pass_lock(url):
-            pass
-
-    async def test_a_place_where_no_lock_can_be_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(LedgerError):
-            async with pass_lock(f"sqlite:///{tmp_path}/missing/convener.db"):
-                pass
-        with pytest.raises(LedgerError):
-            async with pass_lock("postgresql://user@127.0.0.1:1/db"):
-                pass
+        url = postgresql_server.new_database()
+        engine = make_engine(url)
+        await upgrade(engine)
+        await engine.dispose()
+        async with open_ledger(url) as one, open_ledger(url) as other:
+            names = await asyncio.gather(*(ledger.installation() for ledger in [one, other] * 5))
+            state = SourceState(read_at=NOW)
+            await asyncio.gather(*(ledger.save_source("sales", state) for ledger in [one, other] * 5))
+            await asyncio.gather(*(ledger.save_vendor("main", VendorState()) for ledger in [one, other] * 5))
+        assert len(set(names)) == 1

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from connectors.answers import CutBody
+from sync.circuit import FAILURES_BEFORE_OPEN
 from sync.errors import CredentialsRefused, Gone, OutsideError, RateLimited, Refused, UnknownOutcome, Unreachable
-from sync.gate import FAILURES_BEFORE_HALT, SHORT_WAITS, Halted, VendorGate
+from sync.gate import SHORT_WAITS, Halted, VendorGate
 from tests.clock import ManualClock
 
 SLOW = RateLimited("wait", 3600.0)
@@ -83,15 +84,15 @@ async def test_once_the_vendor_answered_calls_go_side_by_side(gate: VendorGate) 
 async def test_failures_in_a_row_halt_and_an_answer_between_them_forgives(
     gate: VendorGate, error: OutsideError
 ) -> None:
-    vendor = Vendor(*[error] * (FAILURES_BEFORE_HALT - 1))
-    for _ in range(FAILURES_BEFORE_HALT - 1):
+    vendor = Vendor(*[error] * (FAILURES_BEFORE_OPEN - 1))
+    for _ in range(FAILURES_BEFORE_OPEN - 1):
         assert await attempt(gate, vendor) == type(error).__name__
         assert gate.trouble == "unreachable"
     assert await attempt(gate, vendor) == "answer"
     assert (gate.trouble, gate.reason, gate.halted) == (None, None, None)
-    vendor.errors = [error] * FAILURES_BEFORE_HALT
-    answers = [await attempt(gate, vendor) for _ in range(FAILURES_BEFORE_HALT + 1)]
-    assert answers == [type(error).__name__] * FAILURES_BEFORE_HALT + ["Halted"]
+    vendor.errors = [error] * FAILURES_BEFORE_OPEN
+    answers = [await attempt(gate, vendor) for _ in range(FAILURES_BEFORE_OPEN + 1)]
+    assert answers == [type(error).__name__] * FAILURES_BEFORE_OPEN + ["Halted"]
     assert gate.trouble == "unreachable"
 
 

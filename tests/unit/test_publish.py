@@ -234,11 +234,11 @@ class Stage:
 
     def fresh(self, feed: Feed | None = None) -> Publisher:
         """The publisher of a new process."""
-        return Publisher(self.ledger, feed or FileFeed(self.path, "sales"), self.clock, self.lines, "sales")
+        return Publisher(feed or FileFeed(self.path, "sales"), self.clock, self.lines, "sales")
 
     async def publish(self, *links: Link, by: Publisher | None = None) -> bool:
         self.clock.advance(minutes=5)
-        return await (by or self.publisher).publish(links or (link(), link("m2")))
+        return await (by or self.publisher).publish(self.ledger, links or (link(), link("m2")))
 
     async def kept(self, name: str = "m1") -> Occurrence:
         (one,) = await self.ledger.occurrences.named("sales", [str(key(name))])

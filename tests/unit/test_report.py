@@ -9,6 +9,7 @@ import pytest
 
 from daemon.documents import links_document, passes_document
 from sync.change import Action, Change, LinkEffect, Result
+from sync.ledger.drift import Drift
 from sync.ledger.records import LinkState
 from sync.model import MeetingKey
 from sync.report import COUNTS, Exit, RouteReport, worst
@@ -52,6 +53,9 @@ def test_the_exit_code_of_several_follows_the_documented_order() -> None:
         (report(Result.DEFERRED), 4),
         (report(Result.IN_DOUBT), 4),
         (report(waiting=1), 4),
+        (report(unresolved=(Drift("missing", "k", "1", outcome="held"),)), 3),
+        (report(unresolved=(Drift("changed", "k", "1", outcome="reported"),)), 4),
+        (report(unresolved=(Drift("changed", "k", "1", outcome="returned"),)), 4),
         (report(snapshot=PARTIAL), 4),
         (report(snapshot=REJECTED), 4),
         (report(snapshot=UNREADABLE), 5),

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.telemetry import HIDDEN, Format, Redaction, Telemetry
+from daemon.telemetry import HIDDEN, PRIORITIES, Format, Redaction, Telemetry
 from sync.logbook import LINES
 
 SECRET = "hunter2-and-more"
@@ -179,3 +181,119 @@ class TestRedaction:
     def test_numbers_and_truth_values_stay_what_they_are(self) -> None:
         line = written(exit=0, duration_ms=12.5, held=True)
         assert (line["exit"], line["duration_ms"], line["held"]) == (0, 12.5, True)
+
+
+class TestJournal:
+    """What goes straight to the journal says its priority; what goes anywhere else does not."""
+
+    @staticmethod
+    def piped(monkeypatch: pytest.MonkeyPatch, event: str, stream: str | None, form: Format = "json") -> str:
+        """What one call writes into a pipe; `stream` is $JOURNAL_STREAM, "{}" in it the pipe's device and inode."""
+        reading, writing = os.pipe()
+        with open(reading, encoding="utf-8") as pipe, open(writing, "w", encoding="utf-8") as out:
+            file = os.fstat(writing)
+            if stream is None:
+                monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+            else:
+                monkeypatch.setenv("JOURNAL_STREAM", stream.format(f"{file.st_dev}:{file.st_ino}"))
+            Telemetry(form=form, stream=out)(event, route="sales", reason="first\n<0>second")
+            out.flush()
+            out.close()
+            return pipe.read()
+
+    @pytest.mark.parametrize(
+        ("event", "prefix"), [("run.failed", "<3>"), ("run.missed", "<4>"), ("run.finished", "<6>")]
+    )
+    @pytest.mark.parametrize("form", ["json", "text"])
+    def test_a_line_begins_with_its_priority(
+        self, monkeypatch: pytest.MonkeyPatch, event: str, prefix: str, form: Format
+    ) -> None:
+        text = self.piped(monkeypatch, event, "{}", form)
+        assert text.startswith(prefix)
+        assert text.count("\n") == 1
+        if form == "json":
+            assert json.loads(text.removeprefix(prefix))["event"] == event
+
+    @pytest.mark.parametrize("stream", [None, "", "1:2", "{}9", "8:{}", "nonsense"])
+    def test_a_stream_that_is_not_the_journals_gets_plain_lines(
+        self, monkeypatch: pytest.MonkeyPatch, stream: str | None
+    ) -> None:
+        assert json.loads(self.piped(monkeypatch, "run.failed", stream))["level"] == "error"
+
+    def test_a_stream_that_is_no_file_gets_plain_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+        assert json.loads(lines())["level"] == "error"
+
+    def test_every_level_has_its_priority(self) -> None:
+        assert {line.level for line in LINES.values()} <= set(PRIORITIES)
+
+
+ANY_TEXT = st.text(st.characters(), max_size=80)
+"""Half surrogate pairs included."""
+ANY_VALUE = st.one_of(
+    ANY_TEXT, st.lists(ANY_TEXT, max_size=4), st.dictionaries(ANY_TEXT, ANY_TEXT, max_size=3), st.binary(max_size=20)
+)
+
+
+def readable(text: str) -> str:
+    """The one line that was written."""
+    assert text.splitlines() == [text[:-1]], "one line, whatever is taken for the end of one"
+    assert text[:-1].isprintable(), "nothing that commands a terminal or turns the writing around"
+    return text[:-1]
+
+
+class TestHostileText:
+    """Titles, names and reasons come from anybody."""
+
+    @settings(max_examples=100, deadline=None)
+    @given(ANY_VALUE)
+    def test_json_is_one_plain_line_that_parses_whatever_is_in_it(self, value: Any) -> None:
+        line = json.loads(readable(lines(key=value, reason=value)))
+        assert list(line) == ["ts", "level", "event", "key", "reason"]
+        if isinstance(value, str) and "://" not in value:
+            assert line["key"] == value.encode("utf-8", "replace").decode()
+
+    @settings(max_examples=100, deadline=None)
+    @given(ANY_VALUE)
+    def test_readable_text_is_one_plain_line_whatever_is_in_it(self, value: Any) -> None:
+        readable(lines(form="text", key=value, reason=value))
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    def test_on_a_terminal_no_value_brings_commands_of_its_own(self, text: str) -> None:
+        def commands(value: str) -> list[str]:
+            out = Terminal()
+            Telemetry(form="text", stream=out)("run.failed", route="sales", reason=value)
+            escapes = re.compile(r"\x1b\[[0-9;]*m")
+            readable(escapes.sub("", out.getvalue()))
+            return escapes.findall(out.getvalue())
+
+        assert commands(text) == commands("plain")
+
+    @pytest.mark.parametrize("form", ["json", "text"])
+    @pytest.mark.parametrize("one", ["x", "\0", "\u2028", "\U000e0001", '"', "\\", "😀", "\ud800"])
+    def test_a_line_stays_short_however_much_is_in_it(self, one: str, form: Format) -> None:
+        fullest = max(LINES, key=lambda event: len(LINES[event].fields))
+        deep: Any = [[[one] * 20] * 20] * 20
+        for value in (one * 5000, [one * 400] * 30, {f"{n}{one * 400}": one * 400 for n in range(30)}, deep):
+            text = readable(lines(fullest, form=form, **dict.fromkeys(LINES[fullest].fields, value)))
+            assert len(text.encode()) < 48 * 1024, "longer ones are cut in two by the journal"
+            if form == "json":
+                assert json.loads(text)["event"] == fullest
+
+    def test_of_much_the_beginning_is_shown(self) -> None:
+        line = written(key=["a" * 1000, "b" * 1000], reason={"why": "c" * 1000})
+        assert [part[:3] for part in line["key"]] == ["aaa", "bbb"]
+        assert line["reason"]["why"].startswith("ccc")
+        assert len(written(key=[str(n) for n in range(1000)])["key"]) == 20
+        assert written(key=["title", "start"], reason={"a": [1, None, True]}) | {"ts": ""} == {
+            "ts": "",
+            "level": "error",
+            "event": "run.failed",
+            "key": ["title", "start"],
+            "reason": {"a": [1, None, True]},
+        }
+
+    @pytest.mark.parametrize("form", ["json", "text"])
+    def test_a_value_cannot_pass_for_another_line(self, form: Format) -> None:
+        forged = 'x"}\n{"ts": "2026-01-01", "level": "error", "event": "forged"}\n2026-01-01 [error] forged'
+        assert len(lines(form=form, key=forged).splitlines()) == 1

@@ -1,8 +1,9 @@
-"""What the daemon serves, over real loopback connections: the configured feeds and nothing else, and to nobody else."""
+"""The server and the feeds, over real loopback connections: what is configured and nothing else, and to nobody else."""
 
 import asyncio
 import contextlib
 import email.utils
+import importlib
 import os
 import signal
 import socket
@@ -11,14 +12,42 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
-from daemon import web
 from daemon.listen import listen_address
 from daemon.web import application, serving
 from sync.errors import ConfigurationError
+from tests.live import StillLife, still_life
+
+server = importlib.import_module("daemon.web.serving")  # whose name in its package is the function's
 
 TEXT = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nNAME:B\xc3\xbcro\r\nEND:VCALENDAR\r\n"
 FEED = "/feeds/sales.ics"
+CONFIG = """\
+[sources.sales]
+type = "ical"
+url = "sales.ics"
+[vendors.main]
+type = "onstream"
+url = "https://vendor.example"
+username = "acme"
+password = "the-vendors-secret"
+""" + "".join(
+    f"""
+[routes.{name}]
+source = "sales"
+vendor = "main"
+[routes.{name}.publish]
+feed = "{name}.ics"
+"""
+    for name in ("sales", "later", "broken")
+)
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that has nothing."""
+    await PlainTextResponse("Not Found", 404)(scope, receive, send)
 
 
 @pytest.fixture
@@ -26,15 +55,20 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "feeds").mkdir()
     (tmp_path / "feeds" / "sales.ics").write_bytes(TEXT)
     (tmp_path / "feeds" / "private.ics").write_bytes(b"not configured")
-    (tmp_path / "convener.toml").write_bytes(b"password = 'secret'")
+    (tmp_path / "feeds" / "broken.ics").mkdir()
+    (tmp_path / "convener.toml").write_text(CONFIG)
     return tmp_path
 
 
 @pytest.fixture
-async def address(folder: Path) -> AsyncIterator[str]:
-    feeds = {name: folder / "feeds" / name for name in ("sales.ics", "later.ics", "broken.ics")}
-    (folder / "feeds" / "broken.ics").mkdir()
-    async with serving("127.0.0.1:0", application(feeds)) as bound:
+async def life(folder: Path) -> AsyncIterator[StillLife]:
+    async with still_life(folder / "convener.toml") as made:
+        yield made
+
+
+@pytest.fixture
+async def address(life: StillLife) -> AsyncIterator[str]:
+    async with serving("127.0.0.1:0", application(life)) as bound:
         yield bound
 
 
@@ -134,7 +168,6 @@ class TestNothingElse:
     @pytest.mark.parametrize(
         "path",
         [
-            "/",
             "/feeds",
             "/feeds/",
             "/feeds/private.ics",
@@ -155,12 +188,20 @@ class TestNothingElse:
             "/docs",
             "/openapi.json",
             "/metrics",
+            "/assets/../application.py",
+            "/assets/%2e%2e%2fapplication.py",
+            "/assets/",
+            "/templates/page.html.j2",
+            "/hooks/../api/status",
+            "/hooks%2f..%2fapi%2fstatus",
+            "//api/status",
+            "/api/",
         ],
     )
     async def test_whatever_is_asked_for_nothing_else_is_found(self, address: str, path: str) -> None:
         answer = await raw(address, f"GET {path} HTTP/1.1", f"Host: {address}")
         assert answer.startswith(b"HTTP/1.1 404 ")
-        assert b"secret" not in answer
+        assert b"the-vendors-secret" not in answer
         assert b"not configured" not in answer
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
@@ -233,27 +274,131 @@ class TestAddress:
     @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "[::]", "convener.example.com", "*"])
     async def test_what_can_be_reached_from_elsewhere_is_refused(self, host: str) -> None:
         with pytest.raises(ConfigurationError, match=r"^\[daemon\] listen: .*only loopback addresses until there is a"):
-            async with serving(f"{host}:0", application({})):
+            async with serving(f"{host}:0", nothing):
                 pytest.fail("it was served")
 
     async def test_nothing_is_served_when_it_is_off(self) -> None:
-        async with serving("", application({})) as bound:
+        async with serving("", nothing) as bound:
             assert bound == ""
 
     async def test_an_address_that_is_taken_is_an_error_of_the_system(self, address: str) -> None:
         with pytest.raises(OSError, match="in use"):
-            async with serving(address, application({})):
+            async with serving(address, nothing):
                 pytest.fail("it was served")
 
-    async def test_it_serves_on_ipv6_too(self, folder: Path) -> None:
+    @pytest.mark.parametrize(
+        ("listen", "address"),
+        [("0.0.0.0:80", ("0.0.0.0", 80)), ("[::]:0", ("::", 0)), ("192.168.1.5:1", ("192.168.1.5", 1))],
+    )
+    def test_with_a_token_other_addresses_can_be_listened_on(self, listen: str, address: tuple[str, int]) -> None:
+        assert listen_address(listen, anywhere=True) == address
+
+    @pytest.mark.parametrize("host", ["convener.example.com", "*", "2130706433"])
+    def test_but_no_names_for_no_resolver_is_asked(self, host: str) -> None:
+        with pytest.raises(ValueError, match="is no IP address of this machine"):
+            listen_address(f"{host}:80", anywhere=True)
+
+    async def test_it_serves_on_ipv6_too(self, life: StillLife) -> None:
         try:
             socket.create_server(("::1", 0), family=socket.AF_INET6).close()
         except OSError as error:
             pytest.skip(f"no IPv6 here: {error}")
-        async with serving("[::1]:0", application({"sales.ics": folder / "feeds/sales.ics"})) as bound:
+        async with serving("[::1]:0", application(life)) as bound:
             assert bound.startswith("[::1]:")
             async with httpx.AsyncClient(trust_env=False) as client:
                 assert (await client.get(f"http://{bound}{FEED}")).content == TEXT
+
+
+class TestSlowAndHuge:
+    """What a client can make the server hold is bounded in bytes and seconds."""
+
+    async def dropped_after(self, address: str, *pieces: bytes) -> tuple[bytes, float]:
+        """What is answered to pieces that come one by one, the last again and again, and when the connection ended."""
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        answer = bytearray()
+
+        async def read() -> None:
+            with contextlib.suppress(ConnectionResetError):
+                while block := await reader.read(1 << 16):
+                    answer.extend(block)
+
+        begun, reading = asyncio.get_running_loop().time(), asyncio.create_task(read())
+        for piece in pieces:
+            writer.write(piece)
+        while not reading.done() and asyncio.get_running_loop().time() < begun + 10:
+            writer.write(pieces[-1])
+            await asyncio.wait([reading], timeout=0.02)
+        writer.close()
+        return bytes(answer), asyncio.get_running_loop().time() - begun
+
+    async def test_a_head_that_trickles_in_is_not_waited_for(
+        self, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server, "REQUEST_TIME", 0.3)
+        answer, seconds = await self.dropped_after(
+            address, b"GET /feeds/sales.ics HTTP/1.1\r\nHost: localhost\r\n", b"X: y\r\n"
+        )
+        assert answer == b""
+        assert 0.2 < seconds < 5
+
+    async def test_a_second_head_that_trickles_in_is_not_either(
+        self, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server, "REQUEST_TIME", 0.3)
+        answer, seconds = await self.dropped_after(
+            address, f"GET {FEED} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(), b"G"
+        )
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert seconds < 5
+
+    async def test_a_body_that_nobody_asked_for_is_not_swallowed_for_ever(
+        self, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server, "REQUEST_TIME", 0.3)
+        head = f"GET {FEED} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n".encode()
+        answer, seconds = await self.dropped_after(address, head, b"x")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert seconds < 5
+
+    async def test_an_answer_that_is_not_taken_is_given_up(
+        self, folder: Path, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server, "ANSWER_TIME", 0.3)
+        (folder / "feeds" / "sales.ics").write_bytes(b"x" * 64_000_000)
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as slow:
+            slow.sendall(f"GET {FEED} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert await asyncio.to_thread(slow.recv, 1)
+            await asyncio.sleep(0.5)
+            assert await asyncio.to_thread(rest_of, slow) < 64_000_000
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ("GET / HTTP/1.1", "X: " + "x" * 20_000),
+            (f"GET /{'x' * 20_000} HTTP/1.1",),
+            ("GET / HTTP/1.1", *["XX: yy"] * 5000),
+        ],
+        ids=["one", "path", "many"],
+    )
+    async def test_a_huge_head_is_refused(self, address: str, lines: tuple[str, ...]) -> None:
+        answer = await raw(address, *lines, "Host: localhost")
+        assert answer.split()[1] in (b"400", b"431")
+        assert b"content-security-policy" in answer.lower()
+
+    async def test_every_answer_tells_browsers_to_do_nothing_but_show_it(
+        self, client: httpx.AsyncClient, address: str
+    ) -> None:
+        for path in (FEED, "/nothing", "/healthz", "/", "/assets/style.css", "/api/status"):
+            headers = (await client.get(path)).headers
+            assert "default-src 'none'" in headers["content-security-policy"], path
+            assert "script-src" not in headers["content-security-policy"], path
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "no-referrer"
+            assert headers.get_list("content-security-policy") == [headers["content-security-policy"]]
+        refused = await raw(address, "GET / HTTP/1.1", "Host: evil.example")
+        assert b"content-security-policy: default-src 'none'" in refused.lower()
 
 
 class TestGuest:
@@ -264,43 +409,43 @@ class TestGuest:
         loop.add_signal_handler(signal.SIGTERM, told.set)
         before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
         try:
-            async with serving("127.0.0.1:0", application({})) as bound:
-                await raw(bound, "GET / HTTP/1.1", "Host: localhost")
+            async with serving("127.0.0.1:0", nothing) as bound:
+                await raw(bound, "GET /x HTTP/1.1", "Host: localhost")
                 assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
                 os.kill(os.getpid(), signal.SIGTERM)
                 await asyncio.wait_for(told.wait(), 5)
-                assert (await raw(bound, "GET / HTTP/1.1", "Host: localhost")).startswith(b"HTTP/1.1 404 ")
+                assert (await raw(bound, "GET /x HTTP/1.1", "Host: localhost")).startswith(b"HTTP/1.1 404 ")
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
 
-    async def test_it_says_nothing_by_itself(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        async with serving("127.0.0.1:0", application({"sales.ics": folder / "feeds/sales.ics"})) as bound:
+    async def test_it_says_nothing_by_itself(self, life: StillLife, capfd: pytest.CaptureFixture[str]) -> None:
+        async with serving("127.0.0.1:0", application(life)) as bound:
             await raw(bound, f"GET {FEED} HTTP/1.1", "Host: localhost")
             await raw(bound, "this is no HTTP")
         assert capfd.readouterr() == ("", "")
 
     async def test_the_port_is_free_again_afterwards(self) -> None:
-        async with serving("127.0.0.1:0", application({})) as bound:
+        async with serving("127.0.0.1:0", nothing) as bound:
             pass
-        async with serving(bound, application({})) as again:
+        async with serving(bound, nothing) as again:
             assert again == bound
 
     async def test_a_failure_in_the_block_ends_the_server_and_is_passed_on(self) -> None:
         with pytest.raises(ZeroDivisionError):
-            async with serving("127.0.0.1:0", application({})) as bound:
+            async with serving("127.0.0.1:0", nothing) as bound:
                 raise ZeroDivisionError
         with pytest.raises(ConnectionRefusedError):
             await raw(bound, "GET / HTTP/1.1")
 
     async def test_a_client_that_does_not_read_is_dropped_at_the_end(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, folder: Path, life: StillLife, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(web, "SHUTDOWN", 0)
+        monkeypatch.setattr(server, "SHUTDOWN", 0)
         size = 64_000_000
-        (tmp_path / "sales.ics").write_bytes(b"x" * size)
+        (folder / "feeds" / "sales.ics").write_bytes(b"x" * size)
         with contextlib.ExitStack() as clients:
             async with asyncio.timeout(20):
-                async with serving("127.0.0.1:0", application({"sales.ics": tmp_path / "sales.ics"})) as bound:
+                async with serving("127.0.0.1:0", application(life)) as bound:
                     host, _, port = bound.rpartition(":")
                     slow = clients.enter_context(socket.create_connection((host, int(port)), timeout=10))
                     idle = clients.enter_context(socket.create_connection((host, int(port)), timeout=10))

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from connectors.settings import Duration, StrictSettings
+from connectors.settings import DoorSecret, Duration, StrictSettings
 from connectors.sources.ical.zones import iana_zone
 
 
@@ -24,6 +24,7 @@ class IcalSettings(StrictSettings):
     max_occurrences: int = Field(default=1000, ge=1)
     allow_private: bool = False
     timeout: Duration = timedelta(seconds=30)
+    hook_secret: DoorSecret | None = None
 
     @field_validator("timezone")
     @classmethod
