@@ -13,7 +13,7 @@ demo: .venv/installed
 test: check
 	$(BIN)/pytest -n 3 --dist worksteal --durations 5
 
-# The long runs: 400 kills of a pass in place of the 100 in `make test`, and a fleet in trouble for three minutes.
+# The long runs: 400 kills of a pass in place of the 200 in `make test`, and a fleet in trouble for three minutes.
 soak: .venv/installed-test
 	CONVENER_KILLS=400 $(BIN)/pytest -n 2 --dist worksteal --durations 5 tests/system/test_kill.py tests/system/test_kill_pull.py
 	CONVENER_FLEET_SECONDS=180 $(BIN)/pytest -n 0 -s tests/system/test_fleet.py

@@ -182,10 +182,6 @@ class Installation:
         `Sharing.all_at_work`."""
         return self.sharing.all_at_work(routes)
 
-    def harvesting(self, route: str) -> AbstractAsyncContextManager[Held]:
-        """Alone at fetching that route's artifacts; nobody waits for another who does that. See `Sharing.at_work`."""
-        return self.sharing.at_work(route, "harvest", patience=0)
-
     async def close(self) -> None:
         """Close all connections."""
         if self._sharing is not None:

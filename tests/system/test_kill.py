@@ -18,8 +18,8 @@ from tests.calendars import Entry, entries
 from tests.system.process import start
 from tests.world import World, a_world
 
-KILLS = int(os.environ.get("CONVENER_KILLS", "100"))
-"""`make soak` has 400: each costs a second or two of both cores, and `make test` is to end within ten minutes."""
+KILLS = int(os.environ.get("CONVENER_KILLS", "200"))
+"""`make soak` sets more: each costs a second or two of both cores."""
 MEETINGS = 30
 EXISTING = 6
 PER_TEST = 10
