@@ -18,7 +18,7 @@ from icalendar.prop import vDuration, vUri
 from connectors.archive.local import LocalArchive
 from connectors.ical_text import ical_text
 from sync.errors import ArchiveError
-from sync.ports import Published, Stored
+from sync.outlets import Published, Stored
 
 REFRESH = timedelta(minutes=5)
 """How often a client is asked to look at the feed."""

@@ -19,7 +19,7 @@ from icalendar import Event as VEvent
 from connectors.ical_text import ical_text
 from sync.errors import Refused
 from sync.model import Role
-from sync.ports import Invitation
+from sync.outlets import Invitation
 
 LONGEST_NAME, LONGEST_SUBJECT, LONGEST_TITLE, LONGEST_LOCATION, LONGEST_DESCRIPTION = 100, 150, 500, 500, 8000
 """Characters. What is longer is cut: no mail is refused because of its length."""

@@ -24,7 +24,7 @@ from connectors.http import trusted
 from connectors.passage import still_wanted
 from connectors.settings import Duration, StrictSettings
 from sync.errors import CredentialsRefused, OutsideError, Refused, UnknownOutcome, Unreachable
-from sync.ports import Invitation
+from sync.outlets import Invitation
 
 LONGEST_CONVERSATION = 2
 """Times the time-out of one answer: a server that says one word now and then does not hold up a pass, nor the service

@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from sync.model import Capabilities
-from sync.ports import Connector
+from sync.ports import Connector, Source
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$")
@@ -30,6 +33,16 @@ def parse_duration(value: Any) -> timedelta:
     if seconds > LONGEST.total_seconds():
         raise ValueError(f'longer than "{LONGEST.days}d"')
     return timedelta(seconds=seconds)
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+def iana_name(name: str) -> str | None:
+    """The zone's name as the IANA database spells it, whatever the case; None when it has none."""
+    return _zones().get(name.strip().lower())
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -86,6 +99,50 @@ class VendorSettings(StrictSettings):
         if value <= timedelta(0):
             raise ValueError("must be longer than nothing")
         return value
+
+
+class SourceSettings(StrictSettings):
+    """What every `[sources.<name>]` table may set. `timezone` is the zone of times that name none."""
+
+    type: str
+    poll: Duration = timedelta(minutes=5)
+    timezone: str = "UTC"
+    all_day: bool = False
+    tentative: bool = True
+    allow_private: bool = False
+    timeout: Duration = timedelta(seconds=30)
+    hook_secret: DoorSecret | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if iana_name(value) is None:
+            raise ValueError('not a time zone of the IANA database; write for example "Europe/Berlin" or "UTC"')
+        return value
+
+    @field_validator("poll")
+    @classmethod
+    def _not_too_often(cls, value: timedelta) -> timedelta:
+        if value < timedelta(seconds=1):
+            raise ValueError('must be at least "1s"')
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _some_time_to_answer(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("must be longer than nothing")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlugin:
+    """A type of source: its settings and how to connect. `connect(name, settings, folder, locked)`: relative paths
+    belong to `folder`, and a locked source cannot write. `writable`: it is a `sync.outlets.WritableSource`, too."""
+
+    settings: type[SourceSettings]
+    connect: Callable[[str, Any, Path, bool], Source]
+    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

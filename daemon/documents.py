@@ -10,6 +10,7 @@ from sync.change import Change
 from sync.degrade import instant_text
 from sync.ledger.drift import Drift, DriftCheck
 from sync.ledger.records import Intent, Link, Mail, Occurrence, Pulled, Pushed, Registered
+from sync.ledger.write_backs import LINK, WriteBack
 from sync.model import recurrence_text
 from sync.report import Exit, RouteReport
 
@@ -86,6 +87,7 @@ def explanation_row(
     looks: Iterable[Occurrence],
     artifacts: Iterable[Pulled],
     mails: Iterable[Mail],
+    write_back: Iterable[WriteBack],
     drift: DriftCheck | None,
 ) -> dict[str, Any]:
     """One route's part of what `explain` prints; `key` (as text) is the one that the meeting's steps have there. Looks
@@ -111,6 +113,7 @@ def explanation_row(
             {"key": m.key, "email": m.email, "method": m.method, "state": m.state.value, "problem": m.problem or None}
             for m in mails
         ],
+        "write_back": [_write_back_row(one) for one in write_back],
         "drift": [_drift_row(one, drift) for one in drift.found if one.key == key] if drift else [],
         "changes": [change_row(change) for change in report.changes if str(change.key) == key],
     }
@@ -124,6 +127,19 @@ def _drift_row(one: Drift, check: DriftCheck) -> dict[str, Any]:
         "session": one.session,
         "fields": [{"name": f.name, "from": f.before, "to": f.after} for f in one.fields],
         "text": words(one),
+    }
+
+
+def _write_back_row(one: WriteBack) -> dict[str, Any]:
+    is_link = one.thing == LINK
+    return {
+        "key": str(one.key),
+        "what": "link" if is_link else "artifact",
+        "name": one.name or None,
+        "state": one.state.value,
+        "link": one.written or None if is_link else None,
+        "at": instant_text(one.written_at) if one.written_at else None,
+        "problem": one.problem or None,
     }
 
 

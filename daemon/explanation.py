@@ -58,6 +58,7 @@ async def _row(inside: Installation, report: RouteReport, asked: MeetingKey) -> 
         looks=await ledger.occurrences.named(name, keys),
         artifacts=[one for one in await ledger.artifacts.pulled(name) if one.key in keys],
         mails=[one for one in await ledger.mails.of_route(name) if one.key in keys],
+        write_back=await ledger.write_backs.of_meetings(name, keys),
         drift=await ledger.drift.last(name),
     )
 

@@ -34,6 +34,7 @@ class _Layers(BaseSettings):
 
     database: str = "sqlite:///convener.db"
     archive: str = "archive"
+    archive_url: Any = None
     archive_max_age: Any = None
     archive_max_size: Any = None
     secret_key: str | None = None

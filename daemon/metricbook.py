@@ -33,7 +33,8 @@ LABELS: dict[str, str] = {
     "verdict": "`received`, `refused`",
     "state": "`pending`, `live`, `ended`, `cancelled`, `quarantined`, `in_doubt`",
     "what": "as in `status --json`: `documents_refused`, `documents_in_doubt`, `artifacts_waiting`, "
-    "`artifacts_given_up`, `looks_failed`, `mails_waiting`, `mails_refused`",
+    "`artifacts_given_up`, `looks_failed`, `mails_waiting`, `mails_refused`, "
+    "`write_backs_waiting`, `write_backs_refused`",
     "method": "an HTTP method; one that is not usual is `other`",
     "status": "an HTTP status; an unknown one is folded (`4xx`); `timeout`, `unreachable` (no connection), `broken` "
     "(the connection broke), `error`, `other`",

@@ -60,6 +60,10 @@ _FOLLOWED = (
     ("mail.sent", "mail sent", "mails sent"),
     ("mail.refused", "mail refused", "mails refused"),
     ("mail.failed", "failure of the mail server", "failures of the mail server"),
+    ("link.written_back", "link written back", "links written back"),
+    ("artifact.told", "artifact told to the source", "artifacts told to the source"),
+    ("writeback.refused", "write-back refused", "write-backs refused"),
+    ("writeback.failed", "failure of the source to take a write", "failures of the source to take a write"),
     ("guard.held", "refusal of the guard in a standing room", "refusals of the guard in standing rooms"),
 )
 """What a pass did beside its plan, or could not: log line, and words for one and for several."""
@@ -259,4 +263,7 @@ def _way_in(person: Registered, link: Link, now: datetime, life: timedelta | Non
 def show_findings(console: Console, findings: Iterable[Finding]) -> None:
     """Findings, one a line."""
     for finding in findings:
+        if finding.code == "mapped":  # what a source shows, and nothing to think about
+            console.print(Text(f"    {printable(finding.message)}"), soft_wrap=True)
+            continue
         console.print(Text(f"    ! {printable(finding.message)}  [{finding.code}]", style="yellow"), soft_wrap=True)

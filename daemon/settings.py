@@ -20,18 +20,27 @@ from sqlalchemy.exc import ArgumentError
 
 from connectors.feed import feed_path
 from connectors.mail import MailSettings
-from connectors.settings import DoorSecret, Duration, StrictSettings, VendorPlugin, VendorSettings
-from connectors.sources.ical import IcalSettings
+from connectors.settings import (
+    DoorSecret,
+    Duration,
+    SourcePlugin,
+    SourceSettings,
+    StrictSettings,
+    VendorPlugin,
+    VendorSettings,
+)
 from daemon.keys import checked_key
 from daemon.layers import first_problem, merged
 from daemon.listen import listen_address
 from daemon.ping import checked_url
+from daemon.urls import BaseAddress
 from sync.errors import ConfigurationError
 
 M = TypeVar("M", bound=BaseModel)
 
 PLACES = ("convener.toml", "/etc/convener/convener.toml")
 
+_VENDORS, _SOURCES = "convener.connectors", "convener.sources"
 _SIZE = re.compile(r"\s*(\d+|\d+(\.\d+)?\s*[kKmMgGtTpP]i?[bB]?)\s*")
 
 
@@ -39,6 +48,7 @@ class TopSettings(StrictSettings):
     """The keys about the archive, which stand outside of any table. `archive_max_size` is in bytes."""
 
     archive: str = Field(min_length=1)
+    archive_url: BaseAddress = ""
     archive_max_age: Duration | None = None
     archive_max_size: ByteSize | None = None
 
@@ -161,11 +171,12 @@ class Settings:
     archive_max_age: timedelta | None
     archive_max_size: int | None
     daemon: DaemonSettings
-    sources: Mapping[str, IcalSettings]
+    sources: Mapping[str, SourceSettings]
     vendors: Mapping[str, VendorSettings]
     routes: Mapping[str, RouteSettings]
     mail: MailSettings | None = None
     secret_key: SecretStr | None = None
+    archive_url: str = ""
 
     @property
     def folder(self) -> Path:
@@ -217,7 +228,9 @@ def load(path: Path) -> Settings:
     shown = path.name
     if not _is_database_url(raw["database"]):
         raise ConfigurationError(f"{shown}: database: not a database URL (sqlite:///file or postgresql://…)")
-    sources = {n: _table(shown, f"sources.{n}", _source_model(shown, n, t), t) for n, t in raw["sources"].items()}
+    sources = {
+        n: _table(shown, f"sources.{n}", _source_model(shown, n, t), t, path.parent) for n, t in raw["sources"].items()
+    }
     vendors = {n: _table(shown, f"vendors.{n}", _vendor_model(shown, n, t), t) for n, t in raw["vendors"].items()}
     routes = {n: _table(shown, f"routes.{n}", RouteSettings, t) for n, t in raw["routes"].items()}
     for name, route in routes.items():
@@ -238,6 +251,7 @@ def load(path: Path) -> Settings:
         routes=routes,
         mail=_table(shown, "mail", MailSettings, raw["mail"]) if raw["mail"] is not None else None,
         secret_key=checked_key(shown, raw["secret_key"]),
+        archive_url=top.archive_url,
     )
 
 
@@ -250,36 +264,51 @@ def _is_database_url(text: str) -> bool:
 
 def vendor_plugins() -> dict[str, VendorPlugin]:
     """The vendors that are installed, by type (entry points of the group `convener.connectors`)."""
-    return {point.name: point.load() for point in entry_points(group="convener.connectors")}
+    return {point.name: point.load() for point in entry_points(group=_VENDORS)}
+
+
+def source_plugins() -> dict[str, SourcePlugin]:
+    """The types of sources that are installed (entry points of the group `convener.sources`)."""
+    return {point.name: point.load() for point in entry_points(group=_SOURCES)}
 
 
 @cache
 def vendor_plugin(kind: str) -> VendorPlugin | None:
     """The vendor of that type, None when there is none; the others are not even imported. What is installed is looked
     through once a process, for that is slow."""
-    for point in entry_points(group="convener.connectors", name=kind):
+    for point in entry_points(group=_VENDORS, name=kind):
         plugin: VendorPlugin = point.load()
         return plugin
     return None
 
 
-def _source_model(file: str, name: str, table: Any) -> type[IcalSettings]:
+@cache
+def source_plugin(kind: str) -> SourcePlugin | None:
+    """The same for sources."""
+    for point in entry_points(group=_SOURCES, name=kind):
+        plugin: SourcePlugin = point.load()
+        return plugin
+    return None
+
+
+def _source_model(file: str, name: str, table: Any) -> type[SourceSettings]:
     kind = table.get("type") if isinstance(table, dict) else None
-    if kind != "ical":
-        raise ConfigurationError(_unknown_type(file, f"sources.{name}", kind, ["ical"]))
-    return IcalSettings
+    plugin = source_plugin(kind) if isinstance(kind, str) else None
+    if plugin is None:
+        raise ConfigurationError(_unknown_type(file, f"sources.{name}", kind, _SOURCES))
+    return plugin.settings
 
 
 def _vendor_model(file: str, name: str, table: Any) -> type[VendorSettings]:
     kind = table.get("type") if isinstance(table, dict) else None
     plugin = vendor_plugin(kind) if isinstance(kind, str) else None
     if plugin is None:
-        known = entry_points(group="convener.connectors").names
-        raise ConfigurationError(_unknown_type(file, f"vendors.{name}", kind, sorted(known)))
+        raise ConfigurationError(_unknown_type(file, f"vendors.{name}", kind, _VENDORS))
     return plugin.settings
 
 
-def _unknown_type(file: str, table: str, kind: object, known: list[str]) -> str:
+def _unknown_type(file: str, table: str, kind: object, group: str) -> str:
+    known = sorted(entry_points(group=group).names)
     if kind is None:
         return f"{file}: [{table}] type: missing; one of {', '.join(known)}"
     near = difflib.get_close_matches(str(kind), known, 1)
@@ -298,7 +327,8 @@ def _known(file: str, table: str, key: str, name: str, tables: Mapping[str, Any]
 def _publishable(file: str, name: str, routes: Mapping[str, RouteSettings], source: str) -> None:
     """What a route publishes has a place of its own, and goes back only to a source that can be written."""
     publish = routes[name].publish
-    if publish.write_back:
+    plugin = source_plugin(source)
+    if publish.write_back and not (plugin and plugin.writable):
         raise ConfigurationError(
             f'{file}: [routes.{name}.publish] write_back: a source of type "{source}" cannot be written; publish a feed'
         )
@@ -307,10 +337,10 @@ def _publishable(file: str, name: str, routes: Mapping[str, RouteSettings], sour
             raise ConfigurationError(f'{file}: [routes.{name}.publish] feed: route "{other}" has "{publish.feed}", too')
 
 
-def _table(file: str, name: str, model: type[M], table: Any) -> M:
+def _table(file: str, name: str, model: type[M], table: Any, folder: Path | None = None) -> M:
     if not isinstance(table, dict):
         raise ConfigurationError(f"{file}: [{name}]: must be a table")
     try:
-        return model.model_validate(table)
+        return model.model_validate(table, context={"folder": folder})
     except ValidationError as error:
         raise ConfigurationError(first_problem(file, name, model, error)) from error

@@ -11,6 +11,7 @@ from daemon.wiring import Installation
 from sync.degrade import instant_text
 from sync.ledger.drift import LEFT
 from sync.ledger.records import Link, LinkState, Mail, MailState, Pulled, PulledState, Pushed, PushedState
+from sync.ledger.write_backs import LINK, WriteBack
 
 BESIDE = (
     "documents_refused",
@@ -20,6 +21,8 @@ BESIDE = (
     "looks_failed",
     "mails_waiting",
     "mails_refused",
+    "write_backs_waiting",
+    "write_backs_refused",
 )
 """What may not have got where it should, beside the meetings themselves."""
 
@@ -90,8 +93,8 @@ async def _status(inside: Installation, name: str) -> dict[str, Any]:
 
 
 async def _beside(inside: Installation, route: str, links: list[Link]) -> dict[str, list[str]]:
-    """The keys of what did not get where it should: documents and mails of meetings that have not ended, for nobody
-    needs them any more afterwards, and what meetings left."""
+    """The keys of what did not get where it should: documents, mails and links of meetings that have not ended, for
+    nobody needs them any more afterwards, and what meetings left."""
     ledger, now = inside.ledger, inside.clock.now()
     ahead = {str(link.key) for link in links if link.end > now}
     found: dict[str, list[str]] = {name: [] for name in BESIDE}
@@ -105,6 +108,9 @@ async def _beside(inside: Installation, route: str, links: list[Link]) -> dict[s
     for mail in await ledger.mails.of_route(route):
         if mail.end > now and (trouble := _of_mail(mail)):
             found[trouble].append(mail.key)
+    for one in await ledger.write_backs.of_route(route):
+        if (one.thing != LINK or one.ends_at > now) and (trouble := _of_write_back(one)):
+            found[trouble].append(str(one.key))
     return found
 
 
@@ -125,6 +131,13 @@ def _of_mail(one: Mail) -> str | None:
     if one.state in (MailState.WAITING, MailState.SENDING):
         return "mails_waiting"
     return "mails_refused" if one.state is MailState.REFUSED else None
+
+
+def _of_write_back(one: WriteBack) -> str | None:
+    """What the source has no place for lacks nowhere."""
+    if one.is_over:
+        return None
+    return "write_backs_refused" if one.is_given_up else "write_backs_waiting"
 
 
 def _pulled_row(one: Pulled, titles: dict[str, str]) -> dict[str, Any]:

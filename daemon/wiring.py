@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
@@ -15,13 +15,12 @@ from connectors.archive import open_archive
 from connectors.feed import FileFeed
 from connectors.mail import SmtpMailer
 from connectors.settings import VendorSettings
-from connectors.sources.ical import IcalSource
-from connectors.sources.ical.settings import locate
+from connectors.sources.ical.settings import IcalSettings, locate
 from daemon.accounts import Account
 from daemon.clock import SystemClock
 from daemon.database import open_ledger
 from daemon.keys import keys_of
-from daemon.settings import Settings, vendor_plugin
+from daemon.settings import Settings, source_plugin, vendor_plugin
 from daemon.sharing import Held, Sharing, Work
 from daemon.telemetry import Format, Telemetry
 from sync.artifacts.retain import Retention
@@ -30,7 +29,8 @@ from sync.follow_up import Outlets
 from sync.gate import Answered, VendorGate
 from sync.ledger.store import Ledger
 from sync.links_back.publish import Publisher
-from sync.ports import Archive, Clock, Connector, Log, Source
+from sync.outlets import Archive, WritableSource
+from sync.ports import Clock, Connector, Log, Source
 from sync.reconcile import Reconciler
 from sync.route import Match, Route
 
@@ -48,7 +48,7 @@ class Installation:
     log: Log
     locked: bool = False
     on_answer: Answered = lambda _vendor, _method, _status: None
-    _sources: dict[str, IcalSource] = field(default_factory=dict)
+    _sources: dict[str, Source] = field(default_factory=dict)
     _accounts: dict[str, Account] = field(default_factory=dict)
     _outlets: dict[str, Outlets] = field(default_factory=dict)
     _archive: Archive | None = None
@@ -57,12 +57,19 @@ class Installation:
     def source(self, name: str) -> Source:
         """The source of that name."""
         if name not in self._sources:
-            self._sources[name] = IcalSource(name, self.settings.sources[name], self.settings.folder)
+            settings = self.settings.sources[name]
+            plugin = source_plugin(settings.type)
+            if plugin is None:
+                raise ConfigurationError(f'source type "{settings.type}" is no longer installed')
+            self._sources[name] = plugin.connect(name, settings, self.settings.folder, self.locked)
         return self._sources[name]
 
     def file_of(self, source: str) -> Path | None:
         """The calendar file that the source reads, None when it reads something else."""
-        where = locate(self.settings.sources[source].url.get_secret_value(), self.settings.folder)
+        settings = self.settings.sources[source]
+        if not isinstance(settings, IcalSettings):
+            return None
+        where = locate(settings.url.get_secret_value(), self.settings.folder)
         return where if isinstance(where, Path) else None
 
     def account(self, name: str) -> Account:
@@ -158,8 +165,16 @@ class Installation:
             retention = Retention(settings.archive_max_age, settings.archive_max_size)
             publisher = Publisher(FileFeed(feed, name), self.clock, self.log, name) if feed else None
             mailer = SmtpMailer(settings.mail) if settings.mail and not self.locked else None
-            self._outlets[name] = Outlets(self.archive, media, retention, publisher, mailer)
+            self._outlets[name] = Outlets(
+                self.archive, media, retention, publisher, mailer, self._target(name), settings.archive_url
+            )
         return self._outlets[name]
+
+    def _target(self, name: str) -> WritableSource | None:
+        """That route's source where it is to get something back. The settings know that it can be written."""
+        route = self.settings.routes[name]
+        written = route.publish.write_back and not self.locked
+        return cast(WritableSource, self.source(route.source)) if written else None
 
     def names(self, given: Iterable[str]) -> list[str]:
         """The named routes, or all. Raises ConfigurationError for an unknown one."""

@@ -1,5 +1,5 @@
-"""What follows the plan in a pass: documents go in, the feed and the mails tell of the join links; and beside the
-passes, because it may take hours, artifacts come out.
+"""What follows the plan in a pass: documents go in; the feed, the mails and the source tell of the join links; and
+beside the passes, because it may take hours, artifacts come out, of which the source is told.
 
 Nothing here is a step of a plan: the calendar asks for the meetings, the clock and the outside for all this.
 """
@@ -19,23 +19,29 @@ from sync.ledger.records import Link
 from sync.ledger.store import Ledger
 from sync.links_back.mailing import Mailing
 from sync.links_back.publish import Publisher
+from sync.links_back.tell import Teller
+from sync.links_back.write_back import WritingBack
 from sync.model import Capabilities, Meeting, MeetingKey
 from sync.occurrences import keep, keys_with_a_session
-from sync.ports import Archive, Clock, Contents, Log, Mailer, Source
+from sync.outlets import Archive, Contents, Mailer, WritableSource
+from sync.ports import Clock, Log, Source
 from sync.route import Route
 from sync.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Where things go: artifacts into the `archive`, join links into the `publisher`'s feed and into mails (None: not
-    wanted)."""
+    """Where things go: artifacts into the `archive`; join links into the `publisher`'s feed, into mails and back to the
+    `source`, which is told of the artifacts, too (None: not wanted). `archive_url` is where people reach the archive,
+    "" for nowhere."""
 
     archive: Archive
     contents: Contents
     retention: Retention = field(default_factory=Retention)
     publisher: Publisher | None = None
     mailer: Mailer | None = None
+    source: WritableSource | None = None
+    archive_url: str = ""
     said: set[str] = field(default_factory=set)
     """The troubles that the log was told of and that are not over yet."""
 
@@ -69,7 +75,8 @@ class FollowUp:
                 written = await self.outlets.publisher.publish(self.ledger, links.values())
                 self.done["feed.failed"] += not written  # also when it was said before
                 lacking += not written
-            return lacking + await self._mails({str(link.key): link for link in links.values()})
+            lacking += await self._mails({str(link.key): link for link in links.values()})
+        return lacking + await self._write_back(snapshot, wishes, links)
 
     def _say(self, event: str, /, **fields: Any) -> None:
         self.done[event] += 1
@@ -117,6 +124,7 @@ class FollowUp:
         try:
             await self.outlets.retention.apply(artifacts, archive, self.clock, self.log)
             await harvester.write_manifests()
+            lacking += await self._tell()
         except ArchiveError as error:
             self._say_once("archive.failed", route=self.route.name, reason=str(error))
             lacking += 1
@@ -125,6 +133,26 @@ class FollowUp:
                 self.outlets.said.remove("archive.failed")
                 self._say("archive.recovered", route=self.route.name)
         return lacking
+
+    async def _write_back(
+        self, snapshot: Snapshot, wishes: Mapping[MeetingKey, Meeting], links: Mapping[MeetingKey, Link]
+    ) -> int:
+        if self.outlets.source is None:
+            return 0
+        writing = WritingBack(self.ledger, self.outlets.source, self.gate, self.clock, self._say, self.route)
+        upcoming = await self.ledger.occurrences.since(self.route.name, self.clock.now())
+        by_text = {str(key): link for key, link in links.items()}
+        return await writing.run(snapshot, wishes, upcoming, by_text, respect_backoff=self.respect_backoff)
+
+    async def _tell(self) -> int:
+        """The source is told of what is in the archive, and of nothing that retention has just removed."""
+        if self.outlets.source is None:
+            return 0
+        archive, address = self.outlets.archive, self.outlets.archive_url
+        teller = Teller(
+            self.ledger, self.outlets.source, archive, address, self.gate, self.clock, self._say, self.route
+        )
+        return await teller.run(respect_backoff=self.respect_backoff)
 
     async def _mails(self, links: Mapping[str, Link]) -> int:
         """Invitations, where convener mails and not the vendor."""

@@ -101,7 +101,7 @@ class VendorGate:
         while True:
             self._admit()
             try:
-                with self.passing():
+                with self.passing(counted=True):
                     result = await make()
             except RateLimited as error:
                 waits += 1
@@ -133,9 +133,10 @@ class VendorGate:
                 return result
 
     @contextmanager
-    def passing(self) -> Iterator[None]:
-        """What is done in the block beside calls to the vendor asks before it has an effect, as these do."""
-        token = PASSAGE.set(_Attempt(self))
+    def passing(self, *, counted: bool = False) -> Iterator[None]:
+        """What is done in the block beside calls to the vendor asks before it has an effect, as these do. `counted`:
+        its requests are the vendor's."""
+        token = PASSAGE.set(_Attempt(self, counted))
         try:
             yield
         finally:
@@ -192,8 +193,9 @@ class VendorGate:
 class _Attempt:
     """One call on its way through the HTTP client. Implements `sync.ports.Passage`."""
 
-    def __init__(self, gate: VendorGate) -> None:
+    def __init__(self, gate: VendorGate, counted: bool) -> None:
         self._gate = gate
+        self._counted = counted
         self._wrote = False
 
     def check(self) -> None:
@@ -208,5 +210,6 @@ class _Attempt:
         self._wrote = True
 
     def answered(self, method: str, status: str) -> None:
-        """Counted by the gate's observer."""
-        self._gate.on_answer(self._gate.name, method, status)
+        """Counted by the gate's observer, when it was the vendor that answered."""
+        if self._counted:
+            self._gate.on_answer(self._gate.name, method, status)

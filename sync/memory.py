@@ -1,9 +1,11 @@
-"""What is remembered of a source and of a vendor between two passes, and the log lines about their troubles."""
+"""What is remembered of a source and of a vendor between two passes, and the log lines about their troubles; and the
+line about the pass itself."""
 
 from sync.gate import VendorGate
 from sync.ledger.records import SourceState, VendorState
 from sync.ledger.store import Ledger
 from sync.ports import Clock, Log
+from sync.report import RouteReport
 from sync.route import Route
 from sync.snapshot import Snapshot, Trouble
 
@@ -16,6 +18,8 @@ async def remember_source(ledger: Ledger, route: Route, snapshot: Snapshot, cloc
     for item in snapshot.rejected:
         if (item.uid, item.reason) not in before.rejected:
             log("snapshot.rejected", **common, uid=item.uid, line=item.line, reason=item.reason)
+    for notice in snapshot.notices:
+        log("source.notice", **common, reason=notice.message)
     if snapshot.reason and snapshot.reason != before.problem:
         log("snapshot.incomplete", **common, reason=snapshot.reason)
     if before.problem and not snapshot.reason:
@@ -54,3 +58,21 @@ async def remember_vendor(ledger: Ledger, gate: VendorGate, clock: Clock, log: L
             log(f"vendor.{trouble}", vendor=gate.name, reason=reason)
         elif before.problem and not trouble:
             log("vendor.recovered", vendor=gate.name)
+
+
+def log_run(log: Log, report: RouteReport, number: int, duration_ms: int) -> None:
+    """The log line of a finished pass."""
+    counts = report.counts
+    log(
+        "run.finished",
+        route=report.route,
+        run=number,
+        exit=int(report.exit()),
+        created=counts["create"],
+        updated=counts["update"] + counts["replace"],
+        cancelled=counts["cancel"],
+        held=counts["held"],
+        failed=counts["failed"],
+        deferred=counts["deferred"],
+        duration_ms=duration_ms,
+    )

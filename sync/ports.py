@@ -4,12 +4,12 @@ Implementations live in `connectors` (sources, vendors) and `daemon` (clock, log
 errors of `sync.errors`; which ones it may raise says what is known about the effect.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from sync.model import (
     Artifact,
@@ -21,7 +21,6 @@ from sync.model import (
     MeetingKey,
     Participant,
     PersonalLink,
-    Role,
     Session,
     Window,
 )
@@ -91,6 +90,10 @@ class Source(Protocol):
         """Fetch the document behind the address that an entry brought; None when it is still what `validator` (of
         an earlier answer) stood for. Raises Refused for what must not or cannot be had, Unreachable for what may
         work later."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 
@@ -212,139 +215,4 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A file of the archive: its length (bytes) and the SHA-256 of its content (hexadecimal)."""
-
-    size: int
-    sha256: str
-
-
-class Incoming(Protocol):
-    """A file on its way into the archive. What is written stays when the writing breaks off, to be gone on with."""
-
-    @property
-    def size(self) -> int:
-        """Bytes that are there so far."""
-        ...
-
-    @property
-    def head(self) -> bytes:
-        """Its first bytes (up to 4 KiB), for telling what it is."""
-        ...
-
-    async def restart(self) -> None:
-        """Drop what is there."""
-        ...
-
-    async def write(self, chunk: bytes) -> None:
-        """Append. Raises ArchiveError."""
-        ...
-
-    async def seal(self) -> Stored:
-        """Put what is there on the disk for good, still under its unfinished name. Raises ArchiveError."""
-        ...
-
-
-class Contents(Protocol):
-    """Tells what a file is by what is in it; `head` are its first bytes, up to 4 KiB."""
-
-    def media_type_of(self, head: bytes, declared: str, name: str) -> str:
-        """The content's own word, else what was declared, else what the name's extension stands for."""
-        ...
-
-    def extension_of(self, media_type: str) -> str:
-        """The extension with its dot, "" when there is none."""
-        ...
-
-    def looks_like_a_page(self, head: bytes) -> bool:
-        """Whether it is a web page."""
-        ...
-
-
-class Archive(Protocol):
-    """Where pulled artifacts are kept. Paths are relative, with `/`, and never lead out of it: what is not below it is
-    refused. Raises ArchiveError for what the storage does."""
-
-    def incoming(self, stem: str) -> AbstractAsyncContextManager[Incoming]:
-        """The unfinished file `<stem>.part`, made when it is not there, opened for going on."""
-        ...
-
-    async def publish(self, stem: str, path: str) -> None:
-        """Give the sealed `<stem>.part` its final name, at once and whole; one that was there is replaced."""
-        ...
-
-    async def drop(self, stem: str) -> None:
-        """Remove the unfinished file, if there is one."""
-        ...
-
-    async def stored(self, path: str) -> Stored | None:
-        """The finished file as it is now, None when there is none."""
-        ...
-
-    async def write(self, path: str, content: bytes) -> None:
-        """A small file, at once and whole; nothing is written when it says so already."""
-        ...
-
-    async def remove(self, path: str) -> None:
-        """Remove a finished file, and its folder when that is empty; already gone is success."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A meeting as a published feed shows it; `sequence` grows with every change, the last one of which was at
-    `changed_at`. `join_url` is None where the vendor gives no link for everybody."""
-
-    key: MeetingKey
-    title: str
-    start: datetime
-    end: datetime
-    join_url: str | None
-    location: str
-    description: str
-    sequence: int
-    changed_at: datetime
-
-
-class Feed(Protocol):
-    """Where a route's meetings are published with their join links."""
-
-    async def write(self, meetings: Sequence[Published]) -> bool:
-        """Publish these instead of what was there, at once and whole; whether that changed anything. Raises
-        ArchiveError."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """One mail to one participant, with the way in that is theirs (a secret) or everybody's. `organizer` is who
-    organises the meeting, in words."""
-
-    method: Literal["REQUEST", "CANCEL"]
-    uid: str
-    sequence: int
-    message_id: str
-    email: str
-    name: str
-    role: Role
-    title: str
-    start: datetime
-    end: datetime
-    location: str
-    description: str
-    made_at: datetime
-    organizer: str = ""
-    link: str = field(default="", repr=False)
-
-
-class Mailer(Protocol):
-    """Sends invitations."""
-
-    async def send(self, invitation: Invitation) -> None:
-        """Send one. Raises Refused when the server will never take it, CredentialsRefused, Unreachable when it was
-        certainly not taken, UnknownOutcome when it may have been."""
         ...

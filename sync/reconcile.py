@@ -26,7 +26,8 @@ from sync.guard import Verdict, guard
 from sync.keep_up import finish_sessions, tidy
 from sync.ledger.records import Link, LinkState
 from sync.ledger.store import Ledger
-from sync.memory import remember_source, remember_vendor
+from sync.links_back.echo import all_without_ours
+from sync.memory import log_run, remember_source, remember_vendor
 from sync.model import Capabilities, Finding, MeetingKey
 from sync.personal import Minter
 from sync.plan import Situation, make_plan
@@ -93,7 +94,8 @@ class Reconciler:
         held = report.counts["held"]  # what a drift check held back, it has said itself
         if held and not (before and before.reason == report.held_reason):
             self.log("guard.held", route=self.route.name, held=held, reason=report.held_reason)
-        self._log_run(report, number, (self.clock.now() - started).total_seconds())
+        duration = round((self.clock.now() - started).total_seconds() * 1000)
+        log_run(self.log, report, number, duration)
         return replace(report, run=number)
 
     async def harvest(self, report: RouteReport, options: Options) -> RouteReport:
@@ -193,6 +195,8 @@ class Reconciler:
         window = self.route.window(now)
         read = replace(window, end=window.end + options.foresight)
         snapshot = await self.gate.unless_stopped(self.source.fetch(state.cursor, read, known))
+        # Asked for after the read: what another route writes meanwhile is in the ledger before it can be read.
+        snapshot = all_without_ours(snapshot, await self.ledger.write_backs.ours(self.route.source))
         if options.writes:
             await remember_source(self.ledger, self.route, snapshot, self.clock, self.log)
         return narrowed(snapshot, window, known)
@@ -323,22 +327,6 @@ class Reconciler:
             vendor_reason=self.gate.reason or "",
             left=dict(left),
             followed=dict(followed),
-        )
-
-    def _log_run(self, report: RouteReport, number: int, seconds: float) -> None:
-        counts = report.counts
-        self.log(
-            "run.finished",
-            route=report.route,
-            run=number,
-            exit=int(report.exit()),
-            created=counts["create"],
-            updated=counts["update"] + counts["replace"],
-            cancelled=counts["cancel"],
-            held=counts["held"],
-            failed=counts["failed"],
-            deferred=counts["deferred"],
-            duration_ms=round(seconds * 1000),
         )
 
 

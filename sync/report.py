@@ -62,7 +62,7 @@ class RouteReport:
     quarantined: int = 0
     waiting: int = 0
     """Meetings of the route that are in doubt, quarantined, have an open intent or lack a personal link that is due;
-    and documents, artifacts and mails that did not get where they should."""
+    and documents, artifacts, mails and write-backs that did not get where they should."""
     held_reason: str = ""
     vendor_trouble: Literal["unreachable", "refused", "cooldown"] | None = None
     vendor_reason: str = ""

@@ -1,9 +1,9 @@
 """What one read of a source proved, and how far. Absence is a fact only where a snapshot says so."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from sync.model import Meeting, MeetingKey, Window
+from sync.model import Finding, Meeting, MeetingKey, Window
 
 
 class Trouble(StrEnum):
@@ -33,6 +33,9 @@ class Snapshot:
     explicitly cancelled ones of both included. `asked` are the known keys that the source looked for. `cursor` is
     opaque to everybody but the source (validators, kept bodies, tokens) and only given when the read was complete.
     `unchanged` is true when the source proved that nothing changed since the cursor was made.
+    `unproved` are keys that were not seen this time, but may exist all the same: nothing is done about them (one
+    without a RECURRENCE-ID stands for everything with its UID). `notices` are what a person should know of the source
+    before it is too late.
     """
 
     source: str
@@ -44,6 +47,8 @@ class Snapshot:
     reason: str = ""
     cursor: bytes | None = field(default=None, repr=False)
     unchanged: bool = False
+    unproved: frozenset[MeetingKey] = frozenset()
+    notices: tuple[Finding, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -53,5 +58,7 @@ class Snapshot:
     def proves_absent(self, key: MeetingKey, window_covers: bool) -> bool:
         """Whether this read proves that the meeting `key` is no longer wanted by the source."""
         if not self.complete or any(item.uid == key.uid for item in self.rejected):
+            return False
+        if key in self.unproved or replace(key, recurrence_id=None) in self.unproved:
             return False
         return window_covers or key in self.asked

@@ -37,7 +37,7 @@ async def next_wake(
 ) -> datetime | None:
     """The first instant after `now` at which there is something to do though nothing has changed: a meeting enters the
     window (`beyond`: starts after it), a step is tried again, a lost call is looked for, a personal link is made, an
-    artifact is looked for, a mail is tried again. None when there is no such instant."""
+    artifact is looked for, a mail or a write to the source is tried again. None when there is no such instant."""
     at: list[datetime | None] = [start - route.ahead for start in beyond]
     for link in links:
         at += _of_link(link, capabilities, now)
@@ -46,6 +46,7 @@ async def next_wake(
         at.append(seen + settle_after if seen else None)
     at.append(await ledger.occurrences.next_look(route.name, now))
     at.append(await ledger.mails.next_try(route.name, now))
+    at.append(await ledger.write_backs.next_try(route.name, now))
     return min((instant for instant in at if instant is not None and instant > now), default=None)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.world import World, a_world
 
-PARTS = ("postgresql", "kills", "systemd", "chromium")
+PARTS = ("postgresql", "kills", "systemd", "chromium", "caldav")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from connectors.archive.local import LocalArchive
 from connectors.archive.remote import RemoteArchive
 from sync.errors import ConfigurationError
-from sync.ports import Archive
+from sync.outlets import Archive
 
 SPOOL = ".convener-spool"
 """The folder of what is on its way to a remote store."""

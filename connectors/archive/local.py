@@ -5,8 +5,8 @@ beyond the folder, whatever a path or a link in it says; everything in it is its
 """
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from connectors.archive.part import BLOCK, Part
 from connectors.archive.threads import Stop, in_thread
 from connectors.passage import still_wanted
 from sync.errors import ArchiveError
-from sync.ports import Stored
+from sync.outlets import Stored
 
 
 class LocalArchive:
@@ -81,6 +81,13 @@ class LocalArchive:
         stop = Stop()
         return await in_thread(lambda: self._stored(parts, stop), stop)
 
+    async def read(self, path: str, most: int) -> bytes | None:
+        """The finished file's content; None when there is none, or when it has more than `most` bytes. Raises
+        ArchiveError."""
+        parts = finished(path)
+        stop = Stop()
+        return await in_thread(lambda: self._read(parts, most, stop), stop)
+
     async def write(self, path: str, content: bytes) -> None:
         """A small file, at once and whole; nothing is written when it says so already. Raises ArchiveError."""
         if await self.stored(path) == Stored(len(content), sha256(content).hexdigest()):
@@ -118,23 +125,46 @@ class LocalArchive:
                 settle(self._root, prune(self._root, tuple(source)))
 
     def _stored(self, parts: tuple[str, ...], stop: Stop) -> Stored | None:
+        digest, size = sha256(), 0
+        with self._finished(parts) as file:
+            if file is None:
+                return None
+            while block := os.read(file, BLOCK):
+                stop.look()
+                digest.update(block)
+                size += len(block)
+        return Stored(size, digest.hexdigest())
+
+    def _read(self, parts: tuple[str, ...], most: int, stop: Stop) -> bytes | None:
+        content = bytearray()
+        with self._finished(parts) as file:
+            if file is None:
+                return None
+            while block := os.read(file, BLOCK):
+                stop.look()
+                content += block
+                if len(content) > most:
+                    return None
+        return bytes(content)
+
+    @contextmanager
+    def _finished(self, parts: tuple[str, ...]) -> Iterator[int | None]:
+        """The finished file, open for reading (a descriptor); None when there is none."""
         *above, name = parts
         with told("/".join(parts)):
             try:
                 with folder(self._root, tuple(above)) as here:
                     file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
             except FileNotFoundError:
-                return None
+                file = None
+            if file is None:
+                yield None
+                return
             try:
                 regular(file)
-                digest, size = sha256(), 0
-                while block := os.read(file, BLOCK):
-                    stop.look()
-                    digest.update(block)
-                    size += len(block)
+                yield file
             finally:
                 os.close(file)
-            return Stored(size, digest.hexdigest())
 
     def _remove(self, parts: tuple[str, ...]) -> None:
         with told("/".join(parts)):

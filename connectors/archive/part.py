@@ -9,7 +9,7 @@ from pathlib import Path
 from connectors.archive.folders import PRIVATE_FILE, folder, regular, told, unfinished
 from connectors.archive.threads import Stop, in_thread
 from sync.errors import ArchiveError
-from sync.ports import Stored
+from sync.outlets import Stored
 
 BLOCK = 1024 * 1024
 """Bytes that are read at a time, and that are gathered before they are written."""

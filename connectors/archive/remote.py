@@ -21,7 +21,7 @@ from connectors.archive.local import LocalArchive
 from connectors.archive.part import BLOCK
 from connectors.archive.threads import Stop, Stopped, in_thread
 from sync.errors import ArchiveError, ConfigurationError
-from sync.ports import Incoming, Stored
+from sync.outlets import Incoming, Stored
 
 T = TypeVar("T")
 
@@ -67,6 +67,13 @@ class RemoteArchive:
         finished(path)
         stop = Stop()
         return await in_thread(lambda: self._told(path, lambda: self._stored(path, stop)), stop)
+
+    async def read(self, path: str, most: int) -> bytes | None:
+        """The finished file's content; None when there is none, or when it has more than `most` bytes. Raises
+        ArchiveError."""
+        finished(path)
+        stop = Stop()
+        return await in_thread(lambda: self._told(path, lambda: self._read(path, most, stop)), stop)
 
     async def write(self, path: str, content: bytes) -> None:
         """A small file, at once and whole; nothing is written when it says so already. Raises ArchiveError."""
@@ -117,6 +124,17 @@ class RemoteArchive:
                 digest.update(block)
                 size += len(block)
         return Stored(size, digest.hexdigest())
+
+    def _read(self, path: str, most: int, stop: Stop) -> bytes | None:
+        size = self._size(path)
+        if size is None or size > most:
+            return None
+        found = bytearray()
+        with self._fs.open(self._at(path), "rb") as content:
+            while block := content.read(BLOCK):
+                stop.look()
+                found += block
+        return bytes(found) if len(found) <= most else None
 
     def _remove(self, path: str) -> None:
         if self._size(path) is None:

@@ -18,7 +18,7 @@ from sync.report import Exit
 @command
 async def explain(context: Context, key: str) -> Exit:
     """Explain one meeting: what the source says, what the vendor holds, what would be done and why; and how its
-    documents, its artifacts and its mails stand."""
+    documents, its artifacts and its mails stand, and what its source got back."""
     _check(key)
     async with installation(context.settings(), log_format=context.log_format, locked=True) as inside:
         document, code = await explanation(inside, key)
@@ -66,7 +66,7 @@ def _show(context: Context, key: str, row: dict[str, Any]) -> None:
 
 
 def _beside(key: str, row: dict[str, Any]) -> list[tuple[str, str | None]]:
-    """A line for each document, look, artifact and mail, and what is wrong with it."""
+    """A line for each document, look, artifact, mail and write-back, and what is wrong with it."""
 
     def of(one: dict[str, Any]) -> str:
         return "" if one["key"] == key else f" ({one['key']})"
@@ -78,6 +78,9 @@ def _beside(key: str, row: dict[str, Any]) -> list[tuple[str, str | None]]:
     lines += [(f"{one['kind']} {one['name']}, {one['state']}{of(one)}", one["problem"]) for one in row["artifacts"]]
     for one in row["mails"]:
         lines.append((f"mail ({one['method']}) to {one['email']}, {one['state']}{of(one)}", one["problem"]))
+    for one in row["write_back"]:
+        what = f"link {one['link'] or '(none)'}" if one["what"] == "link" else f"artifact {one['name']}"
+        lines.append((f"written back: {what}, {one['state']}{of(one)}", one["problem"]))
     return lines
 
 

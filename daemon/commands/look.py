@@ -32,7 +32,7 @@ async def check(context: Context, only_source: str | None, only_vendor: str | No
     async with installation(settings, log_format=context.log_format, locked=True) as inside:
         rows = [await _checked("source", name, inside.source(name).check) for name in sources]
         rows += [await _checked("vendor", name, inside.connector(name).check) for name in vendors]
-    code = worst(Exit.DONE if row["ok"] else Exit.UNREACHABLE for row in rows)
+    code = worst(row.pop("exit") for row in rows)
     if context.as_json:
         context.document({"checks": [{**row, "findings": _plain(row["findings"])} for row in rows], "exit": int(code)})
         return code
@@ -80,9 +80,12 @@ def _link_lives(inside: Installation, found: list[Link]) -> dict[str, timedelta 
 
 async def _checked(kind: str, name: str, look: Callable[[], Awaitable[tuple[Finding, ...]]]) -> dict[str, Any]:
     try:
-        return {"kind": kind, "name": name, "ok": True, "reason": "", "findings": await look()}
+        row = {"ok": True, "reason": "", "findings": await look(), "exit": Exit.DONE}
+    except ConfigurationError as error:  # what only the other side's answer shows to be wrong
+        row = {"ok": False, "reason": str(error), "findings": (), "exit": Exit.USAGE}
     except OutsideError as error:
-        return {"kind": kind, "name": name, "ok": False, "reason": str(error), "findings": ()}
+        row = {"ok": False, "reason": str(error), "findings": (), "exit": Exit.UNREACHABLE}
+    return {"kind": kind, "name": name, **row}
 
 
 def _chosen(kind: str, tables: Any, only: str | None, *, named: bool) -> list[str]:

@@ -1,4 +1,5 @@
-"""retry: what waits for a person is tried again: meetings, their documents and mails, and looks for what they left."""
+"""retry: what waits for a person is tried again: meetings, their documents and mails, what their source gets back, and
+looks for what they left."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -37,6 +38,7 @@ async def retry(context: Context, key: str | None) -> Exit:
             for one in keys or (None,):
                 for route in routes:
                     await held.ledger.mails.release(route, one)
+                    await held.ledger.write_backs.release(route, one)
     say(context, {"released": [str(link.key) for link in waiting]}, f"{len(waiting)} released")
     return Exit.DONE
 

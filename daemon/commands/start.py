@@ -133,12 +133,14 @@ def _toml(value: Any) -> str:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the demo's folder.")
+@click.option("--crm", is_flag=True, help="Meetings of a CRM instead of a calendar, and their links back in it.")
 @plain
-def demo(keep: bool, as_json: bool) -> None:
+def demo(keep: bool, crm: bool, as_json: bool) -> None:
     """See it work in a minute: a calendar, a stand-in vendor, and everything convener does between them."""
-    from daemon.demo import run_demo
+    from daemon.demo import crm as with_crm
+    from daemon.demo import vendors
 
-    code = run_demo(keep=keep, story_on_stderr=as_json)
+    code = (with_crm if crm else vendors).run_demo(keep=keep, story_on_stderr=as_json)
     if as_json:
         print_json({"exit": code})
     raise SystemExit(code)

@@ -20,6 +20,8 @@ _BESIDE = {
     "looks_failed": ("look failed", "looks failed"),
     "mails_waiting": ("mail waiting", "mails waiting"),
     "mails_refused": ("mail refused", "mails refused"),
+    "write_backs_waiting": ("write-back waiting", "write-backs waiting"),
+    "write_backs_refused": ("write-back refused", "write-backs refused"),
 }
 """Words for one and for several of what did not get where it should."""
 

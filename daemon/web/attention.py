@@ -20,6 +20,8 @@ _MISSED = {
     "looks_failed": ("look failed", False),
     "mails_waiting": ("mail waiting", False),
     "mails_refused": ("mail refused", True),
+    "write_backs_waiting": ("not written back yet", False),
+    "write_backs_refused": ("not written back", True),
 }
 """In words, and whether it waits for a person: the others are tried again by themselves."""
 
@@ -144,7 +146,7 @@ def of_link(link: Link, now: datetime, shown: Shown) -> Card:
 
 
 def of_missed(one: Missed, shown: Shown) -> Card:
-    """A document, an artifact, a look or a mail that did not get where it should."""
+    """A document, an artifact, a look, a mail or a write-back that did not get where it should."""
     badge, person = _MISSED[one.what]
     title = shown(one.title, TITLE) or "(untitled)"
     name = shown(one.name, NAME)

@@ -9,7 +9,8 @@ from sync.gate import Halted, VendorGate
 from sync.ledger.artifacts import Artifacts
 from sync.ledger.records import Pulled, PulledState
 from sync.model import Artifact
-from sync.ports import Archive, Clock, Contents, Download, Incoming, Log, Stored
+from sync.outlets import Archive, Contents, Incoming, Stored
+from sync.ports import Clock, Download, Log
 
 TRIES = 5
 """How often a download that breaks is gone on with in one pass, as long as each piece brings it further."""

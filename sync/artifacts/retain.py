@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from sync.ledger.artifacts import Artifacts
 from sync.ledger.records import Pulled, PulledState
-from sync.ports import Archive, Clock, Log
+from sync.outlets import Archive
+from sync.ports import Clock, Log
 
 
 @dataclass(frozen=True, slots=True)

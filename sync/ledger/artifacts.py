@@ -41,6 +41,11 @@ class Artifacts:
         where = [_A.state == PulledState.STORED.value] + ([_A.stored_at < before] if before else [])
         return await self._pulled(*where, order=_A.stored_at)
 
+    async def stored(self, route: str, since: datetime) -> list[Pulled]:
+        """Those of a route that have a file, since that instant or later, the oldest first."""
+        fresh = (_A.state == PulledState.STORED.value, _A.stored_at >= since)
+        return await self._pulled(_A.route == route, *fresh, order=_A.stored_at)
+
     async def _pulled(self, *where: Any, order: Any = _A.seen_at) -> list[Pulled]:
         query = select(t.artifacts).where(*where).order_by(order, _A.id)
         return [_read(Pulled, row, PulledState(row.state)) for row in await self._db.all(query)]

@@ -11,6 +11,7 @@ from sync.ledger import tables as t
 from sync.ledger.database import Database
 from sync.ledger.drift import Drift, check_of
 from sync.ledger.records import DOUBT, WATCH, LinkState, MailState, PulledState, PushedState, VendorState
+from sync.ledger.write_backs import LINK, OVER, WriteState
 
 MEETINGS = (*(state.value for state in LinkState), "ended")
 """The states of `Link.shown_state`."""
@@ -23,6 +24,8 @@ BESIDE = (
     "looks_failed",
     "mails_waiting",
     "mails_refused",
+    "write_backs_waiting",
+    "write_backs_refused",
 )
 """What may not get where it should, beside the meetings themselves."""
 
@@ -87,9 +90,10 @@ class Counts:
         return await self._by_route(t.intents, t.intents.c.settled_at.is_(None), t.intents.c.action != WATCH)
 
     async def beside(self, now: datetime) -> Mapping[tuple[str, str], int]:
-        """What did not get where it should, by route and by the names of BESIDE: documents and mails of meetings that
-        have not ended, and what meetings left."""
+        """What did not get where it should, by route and by the names of BESIDE: documents, mails and links of meetings
+        that have not ended, and what meetings left."""
         d, a, o, m, links = t.documents.c, t.artifacts.c, t.occurrences.c, t.mails.c, t.links.c
+        w = t.write_backs.c
         ahead = exists().where(links.route == d.route, links.key == d.key, links.ends_at > now)
         in_doubt = d.state == PushedState.IN_DOUBT.value
         document = case((in_doubt, "documents_in_doubt"), else_="documents_refused")
@@ -100,11 +104,15 @@ class Counts:
         refused = m.state == MailState.REFUSED.value
         mail = case((refused, "mails_refused"), else_="mails_waiting")
         unsent = or_(refused, m.state.in_((MailState.WAITING.value, MailState.SENDING.value)))
+        not_again = and_(w.state == WriteState.REFUSED.value, w.retry_at.is_(None))
+        write_back = case((not_again, "write_backs_refused"), else_="write_backs_waiting")
+        unwritten = (w.state.not_in(OVER), or_(w.thing != LINK, w.ends_at > now))
         looks = await self._by_route(t.occurrences, o.problem != "")
         return {
             **await self._by_two(t.documents, d.route, document, lacking, ahead),
             **await self._by_two(t.artifacts, a.route, artifact, unfinished),
             **await self._by_two(t.mails, m.route, mail, unsent, m.ends_at > now),
+            **await self._by_two(t.write_backs, w.route, write_back, *unwritten),
             **{(route, "looks_failed"): number for route, number in looks.items()},
         }
 

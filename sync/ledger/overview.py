@@ -12,10 +12,11 @@ from sync.ledger import rows
 from sync.ledger import tables as t
 from sync.ledger.database import Database
 from sync.ledger.records import DOUBT, Link, LinkState, MailState, PulledState, PushedState, Registered
+from sync.ledger.write_backs import LINK, OVER, WriteState
 from sync.model import Role
 
 _L, _I, _O = t.links.c, t.invitees.c, t.occurrences.c
-_A, _D, _M = t.artifacts.c, t.documents.c, t.mails.c
+_A, _D, _M, _W = t.artifacts.c, t.documents.c, t.mails.c, t.write_backs.c
 _ASIDE = (LinkState.QUARANTINED.value, LinkState.IN_DOUBT.value)
 
 
@@ -121,11 +122,13 @@ class Overview:
         ]
 
     async def missed(self, now: datetime, limit: int) -> list[Missed]:
-        """Documents and mails of meetings that have not ended, and what meetings left, that did not get where they
-        should; of each kind so many at most. What is merely under way is left out."""
+        """Documents, mails and written-back links of meetings that have not ended, and what meetings left, that did not
+        get where they should; of each kind so many at most. What is merely under way is left out."""
         document = and_(_D.route == _L.route, _D.key == _L.key, _L.ends_at > now)
         refused = or_(_D.state != PushedState.PUSHED.value, _D.problem != "")
         held = and_(_O.route == _A.route, _O.key == _A.key)
+        not_again = and_(_W.state == WriteState.REFUSED.value, _W.retry_at.is_(None))
+        unwritten = case((not_again, "write_backs_refused"), else_="write_backs_waiting").label("state")
         queries = (
             select(_D.state, _D.route, _D.key, _L.title, _D.name, _D.problem)
             .select_from(t.documents.join(t.links, document))
@@ -141,12 +144,17 @@ class Overview:
             select(_M.state, _M.route, _M.key, _M.title, _M.email.label("name"), _M.problem)
             .where(_M.state.in_([MailState.REFUSED.value, MailState.WAITING.value]), _M.ends_at > now)
             .order_by(_M.id.desc()),
+            select(unwritten, _W.route, _W.key, _O.title, _W.name, _W.problem)
+            .select_from(t.write_backs.outerjoin(t.occurrences, and_(_O.route == _W.route, _O.key == _W.key)))
+            .where(_W.problem != "", _W.state.not_in(OVER), or_(_W.thing != LINK, _W.ends_at > now))
+            .order_by(_W.id.desc()),
         )
         words = (
             {PushedState.IN_DOUBT.value: "documents_in_doubt"},
             {PulledState.GIVEN_UP.value: "artifacts_given_up"},
             {"look": "looks_failed"},
             {MailState.REFUSED.value: "mails_refused", MailState.WAITING.value: "mails_waiting"},
+            {what: what for what in ("write_backs_refused", "write_backs_waiting")},
         )
         found = []
         for query, word in zip(queries, words, strict=True):

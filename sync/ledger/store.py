@@ -21,6 +21,8 @@ from sync.ledger.overview import Overview
 from sync.ledger.records import WATCH, Intent, Link, LinkState, Pushed, Registered, Run, SourceState, VendorState
 from sync.ledger.steps import Steps
 from sync.ledger.vault import Vault
+from sync.ledger.write_backs import WriteBacks
+from sync.ledger.write_backs import rekey as rekey_write_backs
 from sync.model import MeetingKey, content_digest, recurrence_text
 
 RUNS_KEPT = timedelta(days=31)
@@ -36,6 +38,7 @@ class Ledger:
         self.occurrences = Occurrences(self._db)
         self.artifacts = Artifacts(self._db)
         self.mails = Mails(self._db)
+        self.write_backs = WriteBacks(self._db)
         self.steps = Steps(self._db)
         self.overview = Overview(self._db)
         self.counts = Counts(self._db)
@@ -100,7 +103,8 @@ class Ledger:
                 await rows.save_link(connection, link, now, self._vault)
 
     async def delete_link(self, route: str, key: MeetingKey) -> None:
-        """Forget a link, its open intents, what is looked for after it and what it was given; files are not touched."""
+        """Forget a link, its open intents, what is looked for after it and what it was given; files are not touched,
+        and what its source got back is remembered: it stands there still."""
         async with self._db.write() as connection:
             o, d = t.occurrences.c, t.documents.c
             off = update(t.occurrences).values(session="", look_at=None)
@@ -127,6 +131,7 @@ class Ledger:
                 await connection.execute(
                     update(t.documents).where(d.route == route, d.key == str(old)).values(key=str(new))
                 )
+                await rekey_write_backs(connection, route, old, new)
 
     async def sessions_of_others(self, vendor: str, link: Link) -> frozenset[str]:
         """The vendor's sessions that belong to other meetings than the link's."""

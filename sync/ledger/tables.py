@@ -280,6 +280,31 @@ mails = Table(
     Index("ix_mails_route_ends_at", "route", "ends_at"),
 )
 
+write_backs = Table(
+    "write_backs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("route", String(100), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("source", String(100), nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("recurrence_id", String(20)),
+    Column("thing", String(64), nullable=False),
+    Column("name", Words, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("wanted", Words, nullable=False),
+    Column("written", Words, nullable=False),
+    Column("written_at", Instant),
+    Column("former", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("doubted", Boolean, nullable=False),
+    Column("retry_at", Instant),
+    Column("problem", Words, nullable=False),
+    UniqueConstraint("route", "key", "thing", name="uq_write_backs_route_key_thing"),
+    Index("ix_write_backs_source", "source"),
+)
+
 leases = Table(
     "leases",
     metadata,

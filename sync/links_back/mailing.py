@@ -13,7 +13,8 @@ from sync.ledger.records import Link, Mail, MailState, Occurrence
 from sync.ledger.store import Ledger
 from sync.links_back.mail_plan import KEPT, LOST, Due, MailPlan, Situation, due_mails
 from sync.model import Capabilities
-from sync.ports import Clock, Invitation, Log, Mailer
+from sync.outlets import Invitation, Mailer
+from sync.ports import Clock, Log
 from sync.route import Route
 
 FIRST_BACKOFF = timedelta(minutes=5)

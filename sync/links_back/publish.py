@@ -13,7 +13,8 @@ from sync.errors import ArchiveError
 from sync.ledger.records import Link, Occurrence
 from sync.ledger.store import Ledger
 from sync.model import content_digest
-from sync.ports import Clock, Feed, Log, Published
+from sync.outlets import Feed, Published
+from sync.ports import Clock, Log
 
 SHOWN_AFTER_END = timedelta(days=31)
 """So long after its end a meeting stays in the feed, for those who look for what came of it."""
@@ -34,7 +35,7 @@ def published(
         link = links.get(one.link)
         if link is None or not link.has_session or link.session != one.session or one.end <= now - SHOWN_AFTER_END:
             continue
-        join_url = _for_everybody(link)
+        join_url = for_everybody(link)
         location = one.location or join_url or ""
         digest = content_digest(one.key, one.title, one.start, one.end, join_url, location, one.description)
         if digest != one.published:
@@ -57,7 +58,7 @@ def published(
     return shown, changed
 
 
-def _for_everybody(link: Link) -> str | None:
+def for_everybody(link: Link) -> str | None:
     """The join link when it is a web address without anybody's name and password in it."""
     try:
         parts = urlsplit(link.join_url or "")

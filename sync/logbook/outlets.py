@@ -1,4 +1,4 @@
-"""What goes beside the meetings: documents, artifacts, feeds, mails."""
+"""What goes beside the meetings: documents, artifacts, feeds, mails, and what the sources get back."""
 
 from sync.logbook.line import Line
 
@@ -93,4 +93,36 @@ LINES: dict[str, Line] = {
         "look at the mail server",
         "ConvenerMailFailing",
     ),
+    "link.written_back": Line(
+        "info",
+        ("route", "source", "key", "outcome"),
+        "A meeting's join link stands in its source (`written`), in place of a former one (`replaced`), or was taken "
+        "away there (`removed`); the link itself is not logged.",
+    ),
+    "artifact.told": Line(
+        "info",
+        ("route", "source", "key", "kind", "path"),
+        "A meeting's source was told of an artifact that is in the archive.",
+    ),
+    "writeback.skipped": Line(
+        "info",
+        ("route", "source", "key", "what"),
+        "The source has no place for a meeting's join link (`what`: link) or for an artifact (its name). Logged once.",
+    ),
+    "writeback.refused": Line(
+        "warning",
+        ("route", "source", "key", "what", "reason"),
+        "The source refuses a meeting's join link (`what`: link) or an artifact (its name). It is tried again, 8 times "
+        "in all, and then when the link changes. Logged for the first refusal only.",
+        "`convener explain KEY` has the reason; mend it in the source, then `convener retry KEY`",
+    ),
+    "writeback.failed": Line(
+        "warning",
+        ("route", "source", "reason"),
+        "The source cannot be written, or did not say whether it was; what is to be written there waits. Logged for "
+        "the first failure only.",
+        "look at the source and the rights of its account",
+        "ConvenerWriteBackFailing",
+    ),
+    "writeback.recovered": Line("info", ("route", "source"), "The source can be written again, and nothing waits."),
 }

@@ -45,6 +45,14 @@ LINES: dict[str, Line] = {
         "One calendar entry cannot be read; its session is left alone.",
         "mend the entry in the calendar",
     ),
+    "source.notice": Line(
+        "warning",
+        ("route", "source", "reason"),
+        "Something about the source ends soon, such as the key that it is read with. Logged now and then until it is "
+        "mended.",
+        "do what the reason says",
+        "any",
+    ),
     "drift.found": Line(
         "warning",
         ("route", "vendor", "key", "session", "kind", "outcome", "changed"),

@@ -12,7 +12,7 @@ import pytest
 from connectors.simulators.faults import Fault
 from connectors.simulators.livedigital import LivedigitalSimulator
 from daemon.wiring import Installation
-from sync.ports import Invitation
+from sync.outlets import Invitation
 from sync.reconcile import Options
 from sync.report import Exit, RouteReport
 from tests.calendars import Entry, calendar

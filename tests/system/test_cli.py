@@ -399,7 +399,7 @@ def test_the_demo_ends_well_in_the_installed_command() -> None:
 
 
 def test_every_calendar_that_the_demo_writes_is_a_whole_calendar() -> None:
-    from daemon.demo import demo_calendar
+    from daemon.demo.calendar import demo_calendar
 
     for edited in (False, True):
         text = demo_calendar(datetime.now(UTC), "http://127.0.0.1:1/offer.pdf", edited=edited)

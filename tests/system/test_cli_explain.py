@@ -14,6 +14,7 @@ from daemon.database import open_ledger
 from daemon.settings import load
 from sync.ledger.records import Mail, MailState, Pulled, PulledState, Pushed, PushedState
 from sync.ledger.store import Ledger
+from sync.ledger.write_backs import LINK, WriteBack, WriteState
 from sync.model import MeetingKey, Role
 from tests.calendars import Entry, entries
 from tests.system.process import convener
@@ -76,6 +77,10 @@ def recording(state: PulledState, key: str = KEY, **values: Any) -> Pulled:
     return replace(one, **values)
 
 
+def written_back(key: str, thing: str, state: WriteState, **values: Any) -> WriteBack:
+    return replace(WriteBack("sales", MeetingKey.parse(key), thing, SOON, state, "x"), **values)
+
+
 async def troubles(ledger: Ledger) -> None:
     """One of each kind for the meeting to come, and for the one that is over."""
     for link in await ledger.links("sales"):
@@ -92,6 +97,12 @@ async def troubles(ledger: Ledger) -> None:
     await ledger.mails.save(
         mail(), mail(OVER, start=NOW - DAY, end=NOW - DAY / 2), mail(email="mara@example.com", state=MailState.SENT)
     )
+    await ledger.write_backs.save(
+        written_back(KEY, LINK, WriteState.REFUSED, problem="somebody wrote something else there"),
+        written_back(KEY, "artifact", WriteState.WAITING, name="film.mp4", retry_at=SOON, problem="crm: answered 503"),
+        written_back(OVER, LINK, WriteState.WAITING, ends_at=NOW - DAY / 2),
+        written_back(OVER, "artifact", WriteState.SKIPPED, name="notes.pdf", ends_at=NOW - DAY / 2),
+    )
     (one,) = await ledger.occurrences.named("sales", [KEY])
     await ledger.occurrences.save_looks(replace(one, looks=2, look_at=SOON, failures=1, problem="main: answered 500"))
 
@@ -101,7 +112,7 @@ def test_explain_tells_of_documents_looks_artifacts_and_mails_and_why(live: Worl
     (row,) = convener(live.folder, "explain", KEY, "--json").document["routes"]
     assert list(row) == [
         "route", "verdict", "link", "problem", "participants", "stale", "intents", "documents", "looks", "artifacts",
-        "mails", "drift", "changes",
+        "mails", "write_back", "drift", "changes",
     ]  # fmt: skip
     assert row["documents"] == [
         {"name": "offer.pdf", "state": "refused", "problem": "files.example: answered 404"},
@@ -118,6 +129,12 @@ def test_explain_tells_of_documents_looks_artifacts_and_mails_and_why(live: Worl
         (KEY, "jon@example.com", "REQUEST", "refused"),
         (KEY, "mara@example.com", "REQUEST", "sent"),
     ]
+    assert row["write_back"] == [
+        {"key": KEY, "what": "link", "name": None, "state": "refused", "link": None, "at": None,
+         "problem": "somebody wrote something else there"},
+        {"key": KEY, "what": "artifact", "name": "film.mp4", "state": "waiting", "link": None, "at": None,
+         "problem": "crm: answered 503"},
+    ]  # fmt: skip
     text = convener(live.folder, "explain", KEY).out
     for line in (
         "  ! document offer.pdf, refused: files.example: answered 404",
@@ -125,6 +142,8 @@ def test_explain_tells_of_documents_looks_artifacts_and_mails_and_why(live: Worl
         f"  ! looked for what it left 2 times, the next look is due {due}: main: answered 500",
         "  ! recording All of it, given_up: never became ready",
         f"  ! mail (REQUEST) to jon@example.com, refused: {refusal}",
+        "  ! written back: link (none), refused: somebody wrote something else there",
+        "  ! written back: artifact film.mp4, waiting: crm: answered 503",
     ):
         assert line in text.splitlines()
 
@@ -134,11 +153,12 @@ def test_status_counts_what_is_still_of_use_and_says_where_to_look(live: World) 
     (row,) = convener(live.folder, "status", "--json").document["routes"]
     assert row["beside"] == {
         "documents_refused": 1, "documents_in_doubt": 1, "artifacts_waiting": 0, "artifacts_given_up": 1,
-        "looks_failed": 1, "mails_waiting": 0, "mails_refused": 1,
+        "looks_failed": 1, "mails_waiting": 0, "mails_refused": 1, "write_backs_waiting": 1, "write_backs_refused": 1,
     }  # fmt: skip
     assert row["beside_keys"] == [KEY]
     text = " ".join(convener(live.folder, "status").out.split())
     assert "1 document not handed over, 1 document in doubt, 1 artifact given up, 1 look failed, 1 mail refused" in text
+    assert "1 mail refused, 1 write-back waiting, 1 write-back refused (see" in text
     assert "(see `convener explain KEY` and `convener artifacts`)" in text
     assert KEY in text
 

@@ -19,7 +19,8 @@ from sync.ledger.records import Link, Occurrence, Pulled
 from sync.ledger.store import Ledger
 from sync.model import Artifact, Capabilities, Meeting
 from sync.occurrences import keep
-from sync.ports import Archive, Download
+from sync.outlets import Archive
+from sync.ports import Download
 from sync.snapshot import Snapshot
 from tests.clock import ManualClock
 from tests.unit.builders import FULL, HOUR, NOW, ROUTE, link_of, meeting

@@ -28,7 +28,7 @@ from connectors.archive.part import BLOCK
 from connectors.archive.remote import RemoteArchive
 from connectors.archive.threads import Stop, Stopped, in_thread
 from sync.errors import ArchiveError, ConfigurationError
-from sync.ports import Archive, Stored
+from sync.outlets import Archive, Stored
 
 FOLDER = "sales/2026/12/2026-12-01 Weekly [3f9a1c20]"
 """With brackets, which many a library reads as a pattern."""
@@ -171,6 +171,16 @@ async def test_a_small_file_is_written_whole_and_over_what_was_there(archive: Ar
         assert await archive.stored(f"{FOLDER}/meeting.json") == of(content)
 
 
+async def test_a_file_is_read_whole_or_not_at_all(archive: Archive) -> None:
+    content = random.Random(6).randbytes(BLOCK + 3)
+    assert await archive.read(PATH, len(content)) is None
+    await archive.write(PATH, content)
+    assert await archive.read(PATH, len(content)) == content
+    assert await archive.read(PATH, len(content) - 1) is None
+    await archive.write("empty.txt", b"")
+    assert await archive.read("empty.txt", 0) == b""
+
+
 async def test_removing_what_is_there_and_what_is_not(archive: Archive) -> None:
     await archive.remove(PATH)
     await archive.write(PATH, b"x")
@@ -213,7 +223,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("path", HOSTILE)
-@pytest.mark.parametrize("way", ["incoming", "publish from", "publish to", "drop", "stored", "write", "remove"])
+@pytest.mark.parametrize("way", ["incoming", "publish from", "publish to", "drop", "stored", "read", "write", "remove"])
 async def test_no_path_leads_out(archive: Archive, tmp_path: Path, path: str, way: str) -> None:
     await receive(archive, b"sealed", stem="sealed")
 
@@ -227,6 +237,7 @@ async def test_no_path_leads_out(archive: Archive, tmp_path: Path, path: str, wa
         "publish to": lambda: archive.publish("sealed", path),
         "drop": lambda: archive.drop(path),
         "stored": lambda: archive.stored(path),
+        "read": lambda: archive.read(path, 10),
         "write": lambda: archive.write(path, b"x"),
         "remove": lambda: archive.remove(path),
     }
@@ -242,6 +253,7 @@ async def test_no_finished_file_is_called_like_an_unfinished_one(archive: Archiv
         archive.publish(STEM, f"{STEM}.part"),
         archive.write("x.PART", b"x"),
         archive.stored("x.part"),
+        archive.read("x.part", 10),
         archive.remove(f"{STEM}.part"),
     ):
         with pytest.raises(ArchiveError, match="unfinished"):
@@ -316,6 +328,7 @@ async def test_a_folder_that_is_a_link_is_not_followed(
         local.publish(f"{depth}/x", "y.pdf"),
         local.drop(f"{depth}/x"),
         local.stored(f"{depth}/x.pdf"),
+        local.read(f"{depth}/x.pdf", 10),
         local.write(f"{depth}/x.pdf", b"y"),
         local.remove(f"{depth}/x.pdf"),
     ):

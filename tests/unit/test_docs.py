@@ -13,10 +13,17 @@ from pydantic import BaseModel
 
 from connectors.mail import MailSettings
 from connectors.settings import VendorSettings
-from connectors.sources.ical import IcalSettings
 from daemon.cli import cli
 from daemon.metricbook import MEASURES, PROCESS
-from daemon.settings import DaemonSettings, MatchSettings, PublishSettings, RouteSettings, TopSettings, vendor_plugins
+from daemon.settings import (
+    DaemonSettings,
+    MatchSettings,
+    PublishSettings,
+    RouteSettings,
+    TopSettings,
+    source_plugins,
+    vendor_plugins,
+)
 from docs.generate import alerts_page, logs_page, metrics_page, vendors_page
 from sync.logbook import LINES
 from sync.report import COUNTS, Exit
@@ -60,7 +67,6 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
 @pytest.mark.parametrize(
     "model",
     [
-        IcalSettings,
         VendorSettings,
         DaemonSettings,
         RouteSettings,
@@ -69,7 +75,7 @@ def test_every_command_and_option_is_documented(name: str, command: click.Comman
         MailSettings,
         TopSettings,
     ]
-    + [plugin.settings for plugin in vendor_plugins().values()],
+    + [plugin.settings for plugin in (*vendor_plugins().values(), *source_plugins().values())],
 )
 def test_every_setting_is_documented(model: type[BaseModel]) -> None:
     for key, field in model.model_fields.items():

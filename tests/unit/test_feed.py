@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from connectors.feed import FileFeed, event_text
 from connectors.sources.ical import IcalSource
 from connectors.sources.ical.settings import IcalSettings
-from daemon.demo import demo_calendar
+from daemon.demo.calendar import demo_calendar
 from sync.model import Meeting, MeetingKey, RecurrenceId, Window
-from sync.ports import Published
+from sync.outlets import Published
 from tests.unit.builders import HOUR, NOW, SOON
 
 JOIN = "https://vendor.example/join?room=7&lang=de#top"

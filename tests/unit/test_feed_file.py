@@ -12,7 +12,7 @@ import pytest
 from connectors.feed import FileFeed, feed_path
 from sync.errors import ArchiveError
 from sync.model import MeetingKey
-from sync.ports import Published
+from sync.outlets import Published
 from tests.unit.builders import HOUR, NOW, SOON
 
 

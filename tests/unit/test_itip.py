@@ -13,7 +13,7 @@ from icalendar import Calendar
 from connectors import itip
 from sync.errors import Refused
 from sync.model import Role
-from sync.ports import Invitation
+from sync.outlets import Invitation
 from tests.unit.mail_server import Letter
 
 SENDER = Address("Sales", addr_spec="sales@example.com")

@@ -18,7 +18,7 @@ from sync.ledger.store import Ledger
 from sync.links_back.mail_plan import KEPT, LOST, MailPlan, Situation, due_mails, way_in
 from sync.links_back.mailing import FIRST_BACKOFF, LONGEST_BACKOFF, MOST_ATTEMPTS, Mailing
 from sync.model import Capabilities, Limits, MeetingKey, Participant, Role
-from sync.ports import Invitation
+from sync.outlets import Invitation
 from tests.clock import ManualClock
 from tests.unit.builders import FULL, HOUR, JON, MARA, NOW, ROUTE, SOON, key
 from tests.unit.mail_server import DROP, Letter, Post, mail_server

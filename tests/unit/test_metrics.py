@@ -40,6 +40,7 @@ from sync.ledger.records import (
     VendorState,
 )
 from sync.ledger.store import Ledger
+from sync.ledger.write_backs import LINK, WriteBack, WriteState
 from sync.model import MeetingKey, Role
 from sync.report import RouteReport
 from sync.snapshot import Snapshot, Trouble
@@ -577,3 +578,9 @@ async def fill(ledger: Ledger) -> None:
                     "d", who, mail_state,
                 )
             )  # fmt: skip
+    for number, write_state in enumerate(WriteState):
+        for end, thing, again in ((SOON, LINK, None), (past, LINK, None), (past, "film", None), (past, "film", SOON)):
+            of = replace(links[0].key, uid=f"w{number}{end:%d}{thing}{again}")
+            await ledger.write_backs.save(
+                WriteBack("sales", of, thing, end, write_state, "x", retry_at=again, problem="no")
+            )

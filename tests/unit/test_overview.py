@@ -22,6 +22,7 @@ from sync.ledger.records import (
     Registered,
 )
 from sync.ledger.store import Ledger
+from sync.ledger.write_backs import LINK, WriteBack, WriteState
 from sync.model import Finding, MeetingKey, Participant, Role
 from tests.clock import START
 
@@ -192,12 +193,21 @@ class TestTrouble:
             await ledger.artifacts.save_pulled(one_of)
         failing = Occurrence("r", MeetingKey("s", "o"), "s:o", "v", "x", "Looked at", START, START, problem="no answer")
         await ledger.occurrences.save(failing)
+        for key, thing, state, why in (
+            ("m", LINK, WriteState.REFUSED, "no"), ("m", "film", WriteState.WAITING, "503"),
+            ("over", LINK, WriteState.WAITING, "late"), ("o", "film", WriteState.SKIPPED, "no place"),
+        ):  # fmt: skip
+            ends = START + HOUR if key == "m" else START - HOUR
+            of = MeetingKey("s", key)
+            await ledger.write_backs.save(WriteBack("r", of, thing, ends, state, "x", thing, problem=why))
         found = await ledger.overview.missed(START, 9)
         assert [(one.what, one.key, one.problem) for one in found] == [
             ("documents_in_doubt", "s:m", "why"),
             ("documents_refused", "s:m", "why"),
             ("artifacts_given_up", "s:over", ""),
             ("looks_failed", "s:o", "no answer"),
+            ("write_backs_waiting", "s:m", "503"),
+            ("write_backs_refused", "s:m", "no"),
         ]
 
 

@@ -20,7 +20,7 @@ from sync.ledger.records import Link, LinkState, Occurrence, Registered
 from sync.ledger.store import Ledger
 from sync.links_back.publish import SHOWN_AFTER_END, Publisher, published
 from sync.model import Role
-from sync.ports import Feed, Published
+from sync.outlets import Feed, Published
 from tests.clock import ManualClock
 from tests.unit.builders import HOUR, NOW, SOON, key, link_of, meeting
 

@@ -30,6 +30,7 @@ source = "sales"
 vendor = "main"
 """
 
+TYPES = "caldav, dolibarr, espocrm, http-json, hubspot, ical, odoo, pipedrive, suitecrm"
 NO_DATABASE = "database: not a database URL (sqlite:///file or postgresql://…)"
 
 Load = Callable[..., Settings]
@@ -215,7 +216,10 @@ def with_line(line: str, table: str = "[routes.sales]") -> str:
         ),
         ("[daemon]\nlissten = ''\n" + SOUND, '[daemon] lissten: unknown key, did you mean "listen"?'),
         (SOUND.replace('username = "acme"\n', ""), "[vendors.main] username: missing"),
-        (SOUND.replace('type = "ical"\n', ""), "[sources.sales] type: missing; one of ical"),
+        (
+            SOUND.replace('type = "ical"\n', ""),
+            f"[sources.sales] type: missing; one of {TYPES}",
+        ),
         (SOUND.replace('"ical"', '"icall"'), '[sources.sales] type: "icall" is not known, did you mean "ical"?'),
         (
             SOUND.replace('"onstream"', '"onstraem"'),
@@ -245,7 +249,10 @@ def with_line(line: str, table: str = "[routes.sales]") -> str:
         (SOUND + 'invite = "mail"\n', "[routes.sales] invite: input should be 'register', 'email' or 'none'"),
         (SOUND + 'match = "x"\n', "[routes.sales] match: must be a table"),
         ('daemon = "x"\n' + SOUND, "daemon: must be a table"),
-        ("sources.sales = 1\n", "[sources.sales] type: missing; one of ical"),
+        (
+            "sources.sales = 1\n",
+            f"[sources.sales] type: missing; one of {TYPES}",
+        ),
         (SOUND.replace("sqlite:///convener.db", "convener.db"), NO_DATABASE),
         (SOUND.replace("sqlite:///convener.db", ""), NO_DATABASE),
         (
@@ -345,6 +352,14 @@ MAIL = '[mail]\nhost = "mail.example"\nfrom = "sales@example.com"\n'
         ("mail = 1\n", "mail: must be a table"),
         ("archive = 1\n", "archive: input should be a valid string"),
         ('archive = ""\n', "archive: must not be empty"),
+        ("archive_url = 1\n", "archive_url: input should be a valid string"),
+        ('archive_url = "files"\n', "archive_url: must begin with https:// and a host"),
+        (
+            'archive_url = "http://files.example/a"\n',
+            "archive_url: must begin with https://, or lead to this very machine",
+        ),
+        ('archive_url = "https://me@files.example"\n', "archive_url: must have no user and no fragment"),
+        ('archive_url = "https://files.example/?a=1"\n', "archive_url: must have no query: paths are put behind it"),
         ("archive_max_size = 1.5\n", 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
         ('archive_max_size = "1.5"\n', 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),
         ('archive_max_size = "much"\n', 'archive_max_size: must be a size such as "50GB", or a whole number of bytes'),

@@ -20,6 +20,9 @@ MAX_INLINE = 10 * 1024 * 1024
 MAX_INLINE_TOGETHER = 25 * 1024 * 1024
 """Bytes (decoded) of all that one entry carries."""
 
+OURS = "X-CONVENER-KIND"
+"""The parameter of an attachment that convener has put there itself: what came of a meeting is no document for it."""
+
 _MAX_ADDRESS = 8192
 _MAX_SAID = 10
 """Findings about single attachments of one entry; the others are counted."""
@@ -41,6 +44,8 @@ def documents(lines: Iterable[Line]) -> tuple[tuple[Document, ...], tuple[Findin
     skipped: dict[str, None] = {}
     room, beyond = MAX_INLINE_TOGETHER, 0
     for line in lines:
+        if OURS in line.parameters:
+            continue
         if len(found) == MAX_DOCUMENTS:
             beyond += 1
             continue

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from connectors.sources.ical.attachments import documents
+from connectors.sources.ical.charsets import is_utf8
 from connectors.sources.ical.lines import Line, read_lines
 from connectors.sources.ical.links import conference_links
 from connectors.sources.ical.people import people
 from connectors.sources.ical.rules import Rule, parse_rule
+from connectors.sources.ical.text import unfold
 from connectors.sources.ical.values import (
     UTC_ZONE,
     Length,
@@ -19,9 +21,11 @@ from connectors.sources.ical.values import (
     parse_duration,
     parse_time,
 )
-from connectors.sources.ical.zones import Zones
+from connectors.sources.ical.zones import Zones, means_utc
 from sync.model import Document, Finding, Participant, content_digest
 
+_STAND_INS = ("RECURRENCE-ID", "DTSTAMP")
+"""What says when a cancellation without DTSTART is."""
 MADE_UP = "no-uid-"
 """How a UID begins that we made for an entry without one."""
 
@@ -35,16 +39,24 @@ _CONFERENCE = (
     "X-MICROSOFT-ONLINEMEETINGEXTERNALLINK",
     "X-ZOOM",
 )
+_WHOLE_DAYS = ("X-MICROSOFT-CDO-ALLDAYEVENT", "X-MICROSOFT-MSNCALENDAR-ALLDAYEVENT")
 _IDENTITY = frozenset({"DTSTART", "SUMMARY", "ORGANIZER"})
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an entry means by the calendar around it: zones, the zone of floating times, METHOD."""
+    """What an entry means by the calendar around it: its zones and its METHOD.
+
+    `default` gives the zone of floating times, and `doubt` says what is assumed in it ("" for nothing); `local` is the
+    calendar's own zone (X-WR-TIMEZONE) when it is known. `charset` is what the text was in when that is not UTF-8.
+    """
 
     zones: Zones
     default: Callable[[], Zone]
     method: str = ""
+    local: Zone | None = None
+    doubt: str = ""
+    charset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,11 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A readable VEVENT. `rank` orders several copies of one instance: SEQUENCE, then the newest time stamp."""
+    """A readable VEVENT. `sequence`, `stamped` and `modified` (as written) order several copies of one instance.
+
+    `placeless` is a cancellation that does not say when (RFC 5546 section 3.2.5 allows that): its start means nothing.
+    `whole_days` has times of day, but is marked as all-day.
+    """
 
     start: Stamp
     length: Length
@@ -67,9 +83,13 @@ class Entry:
     except_rules: tuple[Rule, ...] = ()
     extras: tuple[Extra, ...] = ()
     excluded: tuple[Stamp, ...] = ()
-    rank: tuple[int, str, str] = (0, "", "")
+    sequence: int = 0
+    stamped: str = ""
+    modified: str = ""
     cancelled: bool = False
+    placeless: bool = False
     tentative: bool = False
+    whole_days: bool = False
     title: str = ""
     description: str = ""
     location: str = ""
@@ -95,15 +115,20 @@ def synthetic_uid(raw: bytes) -> str:
 
 def read_entry(raw: bytes, context: Context) -> Entry:
     """The VEVENT block `raw`. Raises Unreadable with the reason."""
-    lines = read_lines(raw, _WHEN | _WHAT | _WHO | _RANK, _CONFERENCE)
+    lines = read_lines(raw, _WHEN | _WHAT | _WHO | _RANK, (*_CONFERENCE, *_WHOLE_DAYS))
     one = {line.name: line for line in reversed(lines)}
-    if "DTSTART" not in one:
+    status = one["STATUS"].value.strip().upper() if "STATUS" in one else ""
+    cancelled = status in ("CANCELLED", "CANCELED") or context.method == "CANCEL"
+    named = next((name for name in ("DTSTART", *(_STAND_INS if cancelled else ())) if name in one), None)
+    if named is None:
         raise Unreadable("it has no DTSTART")
     reader = _Times(context)
-    start = reader.stamp(one["DTSTART"])
-    length = _length(start, one.get("DTEND"), one.get("DURATION"), reader)
+    start = reader.stamp(one[named])
+    rules = tuple(parse_rule(line.value, start.is_date) for line in lines if line.name == "RRULE")
+    if start.zone is UTC_ZONE and not one[named].parameters.get("TZID"):
+        start = _at_home(start, rules, context.local)
+    length = _length(start, one.get("DTEND"), one.get("DURATION"), reader) if named == "DTSTART" else Length()
     rid = one.get("RECURRENCE-ID")
-    status = one["STATUS"].value.strip().upper() if "STATUS" in one else ""
     everyone, organizer = people(line for line in lines if line.name in _WHO)
     attached, left_out = documents(line for line in lines if line.name == "ATTACH")
     texts: dict[str, str] = {
@@ -114,28 +139,58 @@ def read_entry(raw: bytes, context: Context) -> Entry:
         length=length,
         recurrence_id=reader.stamp(rid).in_zone(start.zone) if rid else None,
         and_future=bool(rid and rid.parameters.get("RANGE", "").strip().upper() == "THISANDFUTURE"),
-        rules=tuple(parse_rule(line.value, start.is_date) for line in lines if line.name == "RRULE"),
+        rules=rules,
         except_rules=tuple(parse_rule(line.value, start.is_date) for line in lines if line.name == "EXRULE"),
         extras=tuple(extra for line in lines if line.name == "RDATE" for extra in reader.extras(line, start)),
         excluded=tuple(
             stamp.in_zone(start.zone) for line in lines if line.name == "EXDATE" for stamp in reader.stamps(line)
         ),
-        rank=_rank(one),
-        cancelled=status in ("CANCELLED", "CANCELED") or context.method == "CANCEL",
+        sequence=_sequence(one),
+        stamped=one["DTSTAMP"].value.strip() if "DTSTAMP" in one else "",
+        modified=one["LAST-MODIFIED"].value.strip() if "LAST-MODIFIED" in one else "",
+        cancelled=cancelled,
+        placeless=named != "DTSTART",
         tentative=status == "TENTATIVE",
+        whole_days=any(one[name].value.strip().upper() == "TRUE" for name in _WHOLE_DAYS if name in one),
         title=texts.get("SUMMARY", ""),
         description=texts.get("DESCRIPTION", ""),
         location=texts.get("LOCATION", ""),
-        categories=tuple(
-            dict.fromkeys(text for line in lines if line.name == "CATEGORIES" for text in line.texts),
-        ),
+        categories=tuple(dict.fromkeys(part for line in lines if line.name == "CATEGORIES" for part in line.texts)),
         participants=everyone,
         organizer=organizer,
         conference=_conference(lines, texts),
         zone_names=tuple(dict.fromkeys(line.parameters["TZID"] for line in lines if "TZID" in line.parameters)),
         documents=attached,
-        findings=left_out,
+        findings=(*left_out, *_assumptions(raw, start, reader, context)),
     )
+
+
+def _at_home(start: Stamp, rules: tuple[Rule, ...], home: Zone | None) -> Stamp:
+    """The start in UTC of a series, as the calendar's own zone shows it.
+
+    Google and those who write like it give X-WR-TIMEZONE and all times in UTC: every Monday at nine stays at nine
+    when the clocks change, and its Monday is the one over there.
+    """
+    if not rules or start.is_date or home is None:
+        return start
+    moved = Stamp(home.to_local(start.utc), home)
+    plain = moved.utc == start.utc  # not the second one of an hour that comes twice
+    return moved if plain and all(rule.may_move_with_its_zone for rule in rules) else start
+
+
+def _assumptions(raw: bytes, start: Stamp, reader: "_Times", context: Context) -> Iterable[Finding]:
+    """What had to be assumed to read the entry."""
+    if reader.contradictory:
+        both = f"a time names the time zone {reader.contradictory[:60]!r} and is marked as UTC (Z): it is read as UTC"
+        yield Finding("timezone-assumed", both)
+    if context.doubt and (start.floating or start.is_date):
+        yield Finding("timezone-assumed", context.doubt)
+    if raw.isascii():
+        return
+    if context.charset:
+        yield Finding("charset-assumed", f"its text is not UTF-8: it is read as {context.charset}, as declared")
+    elif not is_utf8(unfold(raw)):
+        yield Finding("charset-assumed", "its text is not UTF-8: it is read as Windows-1252, which is a guess")
 
 
 class _Times:
@@ -143,14 +198,18 @@ class _Times:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.contradictory = ""
+        """The TZID of a time that ends in Z all the same."""
 
     def stamp(self, line: Line, text: str | None = None) -> Stamp:
         naive, is_date, is_utc = parse_time(line.value if text is None else text)
         if is_date or line.parameters.get("VALUE", "").strip().upper() == "DATE":
             return Stamp(midnight(naive.date()), self._context.default(), is_date=True)
+        name = line.parameters.get("TZID", "").strip()
         if is_utc:
+            self.contradictory = self.contradictory or ("" if means_utc(name) else name)
             return Stamp(naive, UTC_ZONE)
-        if name := line.parameters.get("TZID", "").strip():
+        if name:
             return Stamp(naive, self._context.zones.find(name))
         return Stamp(naive, self._context.default(), floating=True)
 
@@ -203,11 +262,9 @@ def _not_negative(length: Length) -> Length:
     return length
 
 
-def _rank(one: dict[str, Line]) -> tuple[int, str, str]:
-    sequence = one["SEQUENCE"].value.strip() if "SEQUENCE" in one else "0"
-    number = int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 19 else 0
-    stamps = [one[name].value.strip() if name in one else "" for name in ("DTSTAMP", "LAST-MODIFIED")]
-    return (number, stamps[0], stamps[1])
+def _sequence(one: dict[str, Line]) -> int:
+    text = one["SEQUENCE"].value.strip() if "SEQUENCE" in one else "0"
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _conference(lines: list[Line], texts: dict[str, str]) -> tuple[str, ...]:

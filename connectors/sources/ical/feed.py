@@ -3,36 +3,43 @@
 import hashlib
 import re
 from collections import ChainMap
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
+from connectors.sources.ical.copies import near
 from connectors.sources.ical.entry import MADE_UP, Context, synthetic_uid
 from connectors.sources.ical.group import BadEntry, Group, Wanted, meetings_of, read_group
 from connectors.sources.ical.lines import Line, read_lines
+from connectors.sources.ical.prefilter import may_matter
 from connectors.sources.ical.rules import Budget
-from connectors.sources.ical.settings import IcalSettings
+from connectors.sources.ical.settings import CalendarSettings
 from connectors.sources.ical.text import Block, Calendar, Feed, without_dtstamp
-from connectors.sources.ical.values import Unreadable, Zone
-from connectors.sources.ical.zones import FeedZones, Zones, iana_zone, zone_name
+from connectors.sources.ical.values import Unreadable
+from connectors.sources.ical.zones import FeedZones, Zones, calendar_zone, zone_name
 from sync.model import Meeting, MeetingKey, RecurrenceId, Window
 from sync.snapshot import Rejected
 
+MAX_MEETINGS = 250_000
+"""Meetings that one read may give."""
+
 _NOT_EVENTS = frozenset({"REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH"})
+_MESSAGES = _NOT_EVENTS | {"CANCEL"}
+"""METHODs of calendars that are about what they name, and silent on everything else (RFC 5546 section 1.4)."""
+_OF_ONE = frozenset({"REQUEST", "ADD"})
+"""METHODs that may speak of one occurrence of a series alone (RFC 5546 sections 3.2.2.1 and 3.2.4)."""
 _OWN = frozenset({"METHOD", "X-WR-TIMEZONE"})
-_DAYS = re.compile(rb"\nDT(START|END)[;:][^\n]{0,200}?(\d{4})(\d\d)(\d\d)(?:T\d{6}Z?)?\r?(?=\n[^ \t])")
-_RECURS = re.compile(rb"\n(?i:RRULE|RDATE|RECURRENCE-ID|DURATION)")
 _STAMP = re.compile(rb"\n(?i:DTSTAMP)[;:]([^\n]*)")
-_NEAR = timedelta(days=3)
-"""A single entry further from the window than this is not parsed; zones and all-day ends shift by less."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """What one text says: meetings, and what was rejected, in the order of its lines."""
+    """What one text says: meetings, what was rejected, in the order of its lines, and the known meetings whose absence
+    it does not prove although it is whole."""
 
     meetings: list[Meeting] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    unproved: frozenset[MeetingKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class _Surroundings:
 class Reader:
     """Reads the texts of one feed one after another."""
 
-    def __init__(self, source: str, settings: IcalSettings) -> None:
+    def __init__(self, source: str, settings: CalendarSettings) -> None:
         self._source = source
         self._settings = settings
         self._groups: dict[bytes, Group | _Failure] = {}
@@ -70,7 +77,8 @@ class Reader:
         """The meetings in the window and those of the known keys.
 
         `sizes` is given for a text that is not whole: the number of entries that each UID had in the last whole
-        one. A UID with fewer may have lost an override, so it is rejected.
+        one. A UID with fewer may have lost an override, so it is rejected. Raises Unreadable for more than
+        MAX_MEETINGS.
         """
         return _Pass(self, feed, window, known, sizes).run()
 
@@ -100,27 +108,41 @@ class _Pass:
             if key.source == reader._source:
                 self._known.setdefault(key.uid, set()).add(key.recurrence_id)
         reader._zones.budget = self._budget
-        self._around = _surroundings(feed.calendars, reader._settings, reader._zones)
+        self._around = _surroundings(feed, reader._settings, reader._zones)
         self._used: dict[bytes, Group | _Failure] = {}
         self._meetings: list[Meeting] = []
         self._rejected: list[tuple[Block, str | None, str]] = []
+        self._named: set[str] = set()
+        """The UIDs of which a message speaks without saying what they are, or speaks of a part only."""
 
     def run(self) -> Reading:
-        for uid, blocks in self._by_uid().items():
+        groups = self._by_uid()
+        for uid, blocks in groups.items():
             if self._sizes is not None and len(blocks) < self._sizes.get(uid, 0):
                 self._rejected.append((blocks[0], uid, "a part of it is missing in a calendar that is not whole"))
-            elif len(blocks) > 1 or uid in self._known or self._may_matter(blocks[0]):
+            elif len(blocks) > 1 or uid in self._known or self._is_near(blocks[0]):
                 self._read_group(uid, blocks)
+                if len(self._meetings) > MAX_MEETINGS:
+                    raise Unreadable(f"more than {MAX_MEETINGS:,} meetings in the window")
         if self._sizes is None:
             self._reader._keep(self._used)
-        return Reading(self._meetings, self._with_lines())
+        return Reading(self._meetings, self._with_lines(), self._silent_on())
+
+    def _silent_on(self) -> frozenset[MeetingKey]:
+        """The known meetings that are not proved gone by having no entry: those of the UIDs that a message speaks of,
+        and all where the text consists of messages."""
+        methods = {one.context.method for one in self._around}
+        uids = self._known if self._feed.mail or (methods and methods <= _MESSAGES) else self._named
+        asked = {MeetingKey(self._reader._source, uid, one) for uid in uids for one in self._known.get(uid, ())}
+        return frozenset(asked - {one.key for one in self._meetings}) if asked else frozenset()
 
     def _by_uid(self) -> dict[str, list[Block]]:
         groups: dict[str, list[Block]] = {}
         for block in self._feed.blocks:
-            if self._around[block.calendar].context.method in _NOT_EVENTS:
-                continue
             uid = self._feed.uid_of(block)
+            if self._around[block.calendar].context.method in _NOT_EVENTS:
+                self._named.add(uid or "")
+                continue
             if uid == "":
                 try:
                     uid = synthetic_uid(self._feed.bytes_of(block))
@@ -133,24 +155,8 @@ class _Pass:
                 groups.setdefault(uid, []).append(block)
         return groups
 
-    def _may_matter(self, block: Block) -> bool:
-        """False only for a single entry whose days, read off its text, are clearly outside of the window."""
-        text, window = self._feed.text, self._wanted.window
-        if _RECURS.search(text, block.begin, block.end):
-            return True
-        days: dict[bytes, date] = {}
-        for match in _DAYS.finditer(text, block.begin, block.end):
-            try:
-                days.setdefault(match[1], date(int(match[2]), int(match[3]), int(match[4])))
-            except ValueError:
-                return True
-        start = days.get(b"START")
-        if start is None or (b"END" not in days and b"DTEND" in text[block.begin : block.end].upper()):
-            return True
-        last = max(start, days.get(b"END", start))
-        if last < start or (b"END" in days and days[b"END"] < start):
-            return True
-        return start - _NEAR <= window.end.date() and last + _NEAR >= window.start.date()
+    def _is_near(self, block: Block) -> bool:
+        return may_matter(self._feed.bytes_of(block), self._wanted.window)
 
     def _read_group(self, uid: str, blocks: list[Block]) -> None:
         raws = [self._feed.bytes_of(block) for block in blocks]
@@ -167,6 +173,10 @@ class _Pass:
                 group = _Failure(0, str(error))
         self._used[digest] = group
         if isinstance(group, Group):
+            if group.master is not None:
+                self._named.discard(uid)
+            elif around[0].context.method in _OF_ONE:
+                self._named.add(uid)
             try:
                 self._meetings += meetings_of(group, uid, self._known.get(uid, ()), self._wanted)
             except (ValueError, OverflowError) as error:
@@ -186,22 +196,41 @@ class _Pass:
         return found
 
 
-def _surroundings(calendars: list[Calendar], settings: IcalSettings, definitions: FeedZones) -> list[_Surroundings]:
-    named = [{zone_name(raw): raw for raw in calendar.zones} for calendar in calendars]
+def contexts(feed: Feed, settings: CalendarSettings) -> list[Context]:
+    """What the entries of each of the text's calendars mean by what is around them."""
+    return [one.context for one in _surroundings(feed, settings, FeedZones())]
+
+
+def _surroundings(feed: Feed, settings: CalendarSettings, definitions: FeedZones) -> list[_Surroundings]:
     everywhere: dict[str, bytes] = {}
-    for definitions_here in named:
-        everywhere.update(definitions_here)
-    common = hashlib.sha256(repr(sorted(everywhere.items())).encode()).digest()
+    for calendar in () if feed.apart else feed.calendars:
+        everywhere.update((zone_name(raw), raw) for raw in calendar.zones)
+    common = hashlib.sha256(repr((sorted(everywhere.items()), feed.charset)).encode()).digest()
+    alike: dict[tuple[bytes, ...], _Surroundings] = {}
     found = []
-    for calendar, own in zip(calendars, named, strict=True):
-        lines = {line.name: line.text.strip() for line in _own_lines(calendar)}
-        zones = Zones(ChainMap(own, everywhere), definitions)
-        method, floating = lines.get("METHOD", "").upper(), lines.get("X-WR-TIMEZONE", "")
-        context = Context(zones, _default_zone(zones, floating, settings.timezone), method)
-        digest = hashlib.sha256(common)
-        digest.update(repr((sorted(own.items()), method, floating)).encode())
-        found.append(_Surroundings(context, digest.digest()))
+    for calendar in feed.calendars:
+        text = (*calendar.own, b"", *calendar.zones)
+        if text not in alike:
+            around = _of_calendar(calendar, everywhere, settings, definitions, feed.charset)
+            alike[text] = replace(around, digest=hashlib.sha256(common + around.digest).digest())
+        found.append(alike[text])
     return found
+
+
+def _of_calendar(
+    calendar: Calendar,
+    everywhere: dict[str, bytes],
+    settings: CalendarSettings,
+    definitions: FeedZones,
+    charset: str,
+) -> _Surroundings:
+    own = {zone_name(raw): raw for raw in calendar.zones}
+    lines = {line.name: line.text.strip() for line in _own_lines(calendar)}
+    zones = Zones(ChainMap(own, everywhere), definitions)
+    method, name = lines.get("METHOD", "").upper(), lines.get("X-WR-TIMEZONE", "")
+    default, local, doubt = calendar_zone(zones, name, settings.timezone)
+    digest = hashlib.sha256(repr((sorted(own.items()), method, name)).encode())
+    return _Surroundings(Context(zones, default, method, local, doubt, charset), digest.digest())
 
 
 def _own_lines(calendar: Calendar) -> list[Line]:
@@ -211,20 +240,6 @@ def _own_lines(calendar: Calendar) -> list[Line]:
         return []
 
 
-def _default_zone(zones: Zones, floating: str, fallback: str) -> Callable[[], Zone]:
-    """The zone of floating times: X-WR-TIMEZONE, else the source's. Asked only when an entry needs it."""
-
-    def zone() -> Zone:
-        if floating:
-            return zones.find(floating)
-        found = iana_zone(fallback)
-        if found is None:
-            raise Unreadable(f"the time zone {fallback!r} is unknown")
-        return found
-
-    return zone
-
-
 def _digest(uid: str, raws: list[bytes], around: list[_Surroundings]) -> bytes:
     """What a group is recognised by: its blocks without DTSTAMP, what is around them, and the order in time that
     the time stamps of several entries give."""
@@ -232,7 +247,8 @@ def _digest(uid: str, raws: list[bytes], around: list[_Surroundings]) -> bytes:
     for raw, one in zip(raws, around, strict=True):
         digest.update(hashlib.sha256(without_dtstamp(raw)).digest() + one.digest)
     if len(raws) > 1:
-        stamps = [match[1].strip() if (match := _STAMP.search(raw)) else b"" for raw in raws]
-        order = sorted(set(stamps))
-        digest.update(repr([order.index(stamp) for stamp in stamps]).encode())
+        stamps = [match[1].decode("latin-1").strip() if (match := _STAMP.search(raw)) else "" for raw in raws]
+        places = {stamp: place for place, stamp in enumerate(sorted(set(stamps)))}
+        gaps = [near(one, other) for one, other in pairwise(places)]
+        digest.update(repr(([places[stamp] for stamp in stamps], gaps)).encode())
     return digest.digest()

@@ -4,14 +4,16 @@ A UID's entries are read together or not at all. An override is known by its REC
 was moved to; so is every instance of a series.
 """
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
+from connectors.sources.ical.copies import Placed, newest, standing
 from connectors.sources.ical.entry import Context, Entry, read_entry
 from connectors.sources.ical.rules import SERIES_STEPS, Budget, BudgetSpent
 from connectors.sources.ical.series import Instance, InstanceId, Series
-from connectors.sources.ical.settings import IcalSettings
+from connectors.sources.ical.settings import CalendarSettings
 from connectors.sources.ical.values import Length, Stamp, Unreadable, midnight
 from sync.model import Finding, Meeting, MeetingKey, RecurrenceId, Window
 
@@ -31,21 +33,32 @@ class BadEntry(Unreadable):
         self.index = index
 
 
+_COPIES = "several entries have this UID: the one with the highest SEQUENCE, or the newest, or the last is used"
+_SEVERAL = "entries with different starts have this UID, and nothing tells which is newer: each is a meeting of its own"
+
+
 class TooMany(Unreadable):
     """A series has more occurrences in the window than `max_occurrences` allows."""
 
 
 @dataclass(slots=True)
 class Group:
-    """The entries of one UID, sorted out. `worked_out` keeps a series' meetings of a span of time, `singles`
-    those of the overrides and of a master that does not recur: an unchanged group is worked out once.
-    `hopeless` is why a series could not be worked out in a span of time, although it had all its steps."""
+    """The entries of one UID, sorted out. `onwards` are the overrides with RANGE=THISANDFUTURE by the `_order` of their
+    instances. `others` are the further meetings of a UID that stands for several, with the same overrides, which only
+    the first one gives; then each master that does not recur is known by its start (`by_start`).
+
+    `worked_out` keeps a series' meetings of a span of time, `singles` those of the overrides and of a master that does
+    not recur: an unchanged group is worked out once. `hopeless` is why a series could not be worked out in a span of
+    time, although it had all its steps."""
 
     master: Entry | None
     series: Series | None
     overrides: dict[InstanceId, Entry]
-    onwards: list[tuple[InstanceId, Entry]]
+    onwards: list[tuple[str, Entry]]
     findings: tuple[Finding, ...] = ()
+    others: tuple["Group", ...] = ()
+    by_start: bool = False
+    is_other: bool = False
     worked_out: tuple[Window, list[Meeting]] | None = None
     singles: list[Meeting] | None = None
     hopeless: tuple[Window, str] | None = None
@@ -61,32 +74,36 @@ def read_group(parts: Sequence[tuple[bytes, Context]], budget: Budget) -> Group:
             entry = read_entry(raw, context)
         except (ValueError, OverflowError, ArithmeticError) as error:
             raise BadEntry(index, str(error) or type(error).__name__) from error
+        if context.method == "ADD" and entry.recurrence_id is None:
+            entry = replace(entry, recurrence_id=entry.start)  # one more instance of a series (RFC 5546 section 3.2.4)
         entries.append((index, entry))
         for name in entry.zone_names:
             if name in context.zones.assumed:
                 message = f"the time zone {name[:60]!r} is not defined: the offset in its name is used all year"
                 findings["zone"] = Finding("timezone-assumed", message)
-    masters = [(index, entry) for index, entry in entries if entry.recurrence_id is None]
+    masters = [placed for placed in entries if placed[1].recurrence_id is None]
     # Notes sends the rest of a series as an override with dates of its own: without its master it is one
-    masters = masters or [(index, entry) for index, entry in entries if entry.and_future and entry.recurs]
-    index, master = max(masters, key=_precedence, default=(0, None))
+    masters = masters or [placed for placed in entries if placed[1].and_future and placed[1].recurs]
+    counting = standing(masters) if masters else []
+    index, master = counting[0] if counting else (0, None)
     series = Series(master) if master else None
     steps = budget.series()
-    by_instance: dict[InstanceId, list[tuple[int, Entry]]] = {}
+    by_instance: dict[InstanceId, list[Placed]] = {}
     for place, entry in entries:
         if entry.recurrence_id is not None and entry is not master:
             by_instance.setdefault(_instance_id(series, entry.recurrence_id, steps), []).append((place, entry))
-    if len(masters) > 1 or any(len(same) > 1 for same in by_instance.values()):
-        message = "several entries have this UID: the one with the highest SEQUENCE, or the newest, or the last is used"
-        findings["uid"] = Finding("duplicate-uid", message)
-    overrides = {instance: max(same, key=_precedence)[1] for instance, same in by_instance.items()}
-    onwards = [(instance, entry) for instance, entry in overrides.items() if entry.and_future]
-    onwards.sort(key=lambda pair: _order(pair[0]))
-    return Group(master, series, overrides, onwards, tuple(findings.values()), index_of_master=index)
-
-
-def _precedence(placed: tuple[int, Entry]) -> tuple[tuple[int, str, str], int]:
-    return placed[1].rank, placed[0]
+    if len(masters) > len(counting) or any(len(same) > 1 for same in by_instance.values()):
+        findings["uid"] = Finding("duplicate-uid", _COPIES)
+    if len(counting) > 1:
+        findings["uid"] = Finding("duplicate-uid", _SEVERAL)
+    overrides = {instance: newest(same)[1] for instance, same in by_instance.items()}
+    onwards = [(_order(instance), entry) for instance, entry in overrides.items() if entry.and_future]
+    onwards.sort(key=lambda pair: pair[0])
+    said = tuple(findings.values())
+    others = tuple(
+        Group(other, Series(other), overrides, onwards, said, by_start=True, is_other=True) for _, other in counting[1:]
+    )
+    return Group(master, series, overrides, onwards, said, others, by_start=bool(others), index_of_master=index)
 
 
 def _order(instance: InstanceId) -> str:
@@ -106,7 +123,7 @@ class Wanted:
     """What a read is about: the source's name and settings, the window, and the budget of the feed."""
 
     source: str
-    settings: IcalSettings
+    settings: CalendarSettings
     window: Window
     budget: Budget = field(default_factory=Budget)
 
@@ -117,11 +134,27 @@ def meetings_of(group: Group, uid: str, known: Collection[RecurrenceId], wanted:
     Of a series that is known as a whole (None among `known`), the next occurrence after the window tells that it goes
     on. Raises Unreadable when the series cannot be worked out within its limits.
     """
-    found = _in_window(group, uid, wanted) if group.series and group.master and group.master.recurs else []
+    found: dict[MeetingKey, Meeting] = {}
+    for part in (group, *group.others):
+        for one in _meetings_of_one(part, uid, known, wanted):
+            if one.key not in found or found[one.key].cancelled:
+                found[one.key] = one
+    if group.master is not None and group.master.cancelled and not group.others:
+        for instance in known:
+            key = MeetingKey(wanted.source, uid, instance)
+            if key not in found and (meeting := _cancelled_too(group, group.master, uid, instance, wanted)):
+                found[key] = meeting
+    return list(found.values())
+
+
+def _meetings_of_one(group: Group, uid: str, known: Collection[RecurrenceId], wanted: Wanted) -> list[Meeting]:
+    """Those of one master, and of the overrides."""
+    recurs = group.master is not None and group.master.recurs
+    found = _in_window(group, uid, wanted) if recurs else []
     if group.singles is None:
         group.singles = list(_singles(group, uid, wanted))
     found += [one for one in group.singles if _overlaps(one, wanted.window) or one.key.recurrence_id in known]
-    if known and group.series is not None:
+    if known and group.series is not None and (recurs or not group.is_other):
         budget, present = wanted.budget.series(), {one.key.recurrence_id for one in found}
         for instance in known:
             if instance is not None and instance not in present and instance not in group.overrides:
@@ -129,6 +162,16 @@ def meetings_of(group: Group, uid: str, known: Collection[RecurrenceId], wanted:
     if None in known:
         found += _next_of_series(group, uid, wanted)
     return found
+
+
+def _cancelled_too(group: Group, master: Entry, uid: str, instance: RecurrenceId, wanted: Wanted) -> Meeting | None:
+    """An instance of a cancelled UID that its entries do not name: a cancellation may come without the rule."""
+    start = master.start
+    if isinstance(instance, datetime):
+        start = Stamp(start.zone.to_local(instance), start.zone)
+    elif instance is not None:
+        start = Stamp(midnight(instance), start.zone, is_date=True)
+    return _meeting(group, uid, instance, master, start, master.length, wanted, cancelled=True)
 
 
 def _in_window(group: Group, uid: str, wanted: Wanted) -> list[Meeting]:
@@ -168,19 +211,18 @@ def _work_out(group: Group, uid: str, wanted: Wanted, span: Window) -> list[Meet
 
 def _singles(group: Group, uid: str, wanted: Wanted) -> Iterator[Meeting]:
     """The overrides, and the master when it does not recur."""
-    for instance, entry in group.overrides.items():
+    for instance, entry in () if group.is_other else group.overrides.items():
         master = group.master
-        over = master is not None and master.cancelled and master.rank[0] >= entry.rank[0]
+        over = master is not None and master.cancelled and not group.others and master.sequence >= entry.sequence
         if meeting := _meeting(group, uid, instance, entry, entry.start, entry.length, wanted, cancelled=over):
             yield meeting
     master, series = group.master, group.series
     if master is None or series is None or master.recurs:
         return
     own = series.identify(master.start)
+    name, gone = own if group.by_start else None, series.excludes(own)
     if own not in group.overrides and (
-        meeting := _meeting(
-            group, uid, None, master, master.start, master.length, wanted, cancelled=series.excludes(own)
-        )
+        meeting := _meeting(group, uid, name, master, master.start, master.length, wanted, cancelled=gone)
     ):
         yield meeting
 
@@ -222,10 +264,10 @@ def _next_of_series(group: Group, uid: str, wanted: Wanted) -> list[Meeting]:
 def _of_instance(group: Group, uid: str, instance: Instance, wanted: Wanted) -> Meeting | None:
     """An instance as its master says, or as the last RANGE=THISANDFUTURE override at or before it says."""
     entry, start, length = group.master, instance.start, instance.length
-    for since, override in group.onwards:
-        if _order(since) <= _order(instance.id):
-            entry, length = override, override.length
-            start = _shifted(instance.start, override)
+    before = bisect_right(group.onwards, _order(instance.id), key=lambda pair: pair[0]) if group.onwards else 0
+    if before:
+        _, entry = group.onwards[before - 1]
+        start, length = _shifted(instance.start, entry), entry.length
     if entry is None:
         return None
     cancelled = group.master is not None and group.master.cancelled
@@ -266,7 +308,8 @@ def _meeting(
 ) -> Meeting | None:
     """The meeting, None when the settings leave it out (all-day, tentative)."""
     cancelled = cancelled or entry.cancelled
-    if (start.is_date and not wanted.settings.all_day) or (
+    all_day = start.is_date or entry.whole_days
+    if (all_day and not wanted.settings.all_day and not entry.placeless) or (
         entry.tentative and not wanted.settings.tentative and not cancelled
     ):
         return None
@@ -280,7 +323,7 @@ def _meeting(
         description=entry.description,
         location=entry.location,
         categories=entry.categories,
-        all_day=start.is_date,
+        all_day=all_day,
         tentative=entry.tentative,
         cancelled=cancelled,
         conference_links=entry.conference,

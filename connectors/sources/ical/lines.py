@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from icalendar.parser import Contentline, split_on_unescaped_comma, unescape_backslash
 
-from connectors.sources.ical.text import decode, unfold
+from connectors.sources.ical.charsets import decode
+from connectors.sources.ical.text import unfold
 from connectors.sources.ical.values import Unreadable
 
 _EASY = re.compile(r"([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:\"[^\"^\\]*\"|(?:[^\",;:^\\ \t][^\",;:^\\]*)?))*):")
@@ -16,6 +17,8 @@ _CARET = {"^^": "^", "^n": "\n", "^'": '"'}
 _NAME = re.compile(r"\s*([A-Za-z0-9-]+)\s*[;:]")
 _TEXTS = frozenset({"SUMMARY", "DESCRIPTION", "LOCATION", "COMMENT"})
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"})
+MAX_LINE = 512 * 1024
+"""Characters of one unfolded line that is looked at; an ATTACH has its own limits (`attachments.py`)."""
 _LONG_ENOUGH = 65_536
 """Characters up to which broken folding is mended; what follows is dropped."""
 _HARMLESS = frozenset({"CATEGORIES", "URL", "CONFERENCE", "SEQUENCE", "DTSTAMP", "LAST-MODIFIED", "METHOD"})
@@ -78,7 +81,9 @@ def _parse_or_skip(piece: str, name: str) -> Line:
 
 
 def parse_line(piece: str, name: str) -> Line:
-    """One unfolded content line. Raises Unreadable."""
+    """One unfolded content line. Raises Unreadable, also for one that is absurdly long."""
+    if len(piece) > MAX_LINE and name != "ATTACH":
+        raise Unreadable(f"its {name} line is longer than {MAX_LINE // 1024} KiB")
     easy = _EASY.match(piece)
     if easy:
         value = piece[easy.end() :]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 _URL = re.compile(r"https?://[^\s<>\"'\\\]}|^`]+", re.IGNORECASE)
+_WHOLE = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _MEETINGS = (
     (r"(?:[\w-]+\.)*zoom(?:gov)?\.(?:us|com)", r"/(?:j|my|s|w|wc|webinar|meeting)/."),
     (r"teams\.microsoft\.(?:com|us)|teams\.cloud\.microsoft|gov\.teams\.microsoft\.us", r"/(?:l/meetup-join|meet)/."),
@@ -24,6 +25,8 @@ _MEETINGS = (
     (r"join\.skype\.com|meet\.lync\.com", r"/."),
     (r"(?:v|meetings|video)\.ringcentral\.com", r"/(?:j|join)/."),
 )
+_LONGEST = 8192
+"""Characters of a link; nobody can follow a longer one."""
 _KNOWN = tuple((re.compile(host), re.compile(path, re.IGNORECASE)) for host, path in _MEETINGS)
 
 
@@ -31,14 +34,21 @@ def conference_links(declared: Iterable[str], texts: Iterable[str]) -> tuple[str
     """All distinct links in order: those of conference properties as they are, those in texts when known."""
     found: dict[str, None] = {}
     for value in declared:
-        for link in _URL.findall(value):
+        if _WHOLE.fullmatch(value.strip()):  # a URI to its last character, also when that looks like a sentence's end
+            found[value.strip()] = None
+            continue
+        for link in _links(value):
             found[_trim(link)] = None
     for text in texts:
-        for link in _URL.findall(text) if "://" in text else ():
+        for link in _links(text):
             trimmed = _trim(link)
             if _is_meeting(trimmed):
                 found[trimmed] = None
     return tuple(found)
+
+
+def _links(text: str) -> list[str]:
+    return [link for link in _URL.findall(text) if len(link) <= _LONGEST] if "://" in text else []
 
 
 def _trim(link: str) -> str:

@@ -20,6 +20,10 @@ SERIES_STEPS = 200_000
 FEED_STEPS = 5_000_000
 LEAST_STEPS = 1_000
 """What every series may use even when others have spent the feed's budget: one bad event stops no others."""
+MOST_DEBT = 3 * FEED_STEPS
+"""What all series together may use that way: a feed that is bad throughout takes no hours either."""
+LONGEST_RULE = 8192
+"""Characters of one rule; 366 places in a year take a fifth of it."""
 
 _FREQUENCIES = {name: number for number, name in enumerate(dateutil_rules.FREQNAMES)}
 _NUMBERS = {
@@ -57,7 +61,8 @@ class Budget:
 
     def series(self) -> "Budget":
         """A fresh allowance for the next series of the same feed."""
-        return Budget(self.feed, min(SERIES_STEPS, max(LEAST_STEPS, self.feed[0])))
+        least = LEAST_STEPS if self.feed[0] > -MOST_DEBT else 0
+        return Budget(self.feed, min(SERIES_STEPS, max(least, self.feed[0])))
 
     def take(self, steps: int) -> None:
         """Pay. Raises BudgetSpent."""
@@ -125,6 +130,12 @@ class Rule:
         except OverflowError:
             return
 
+    @property
+    def may_move_with_its_zone(self) -> bool:
+        """Whether it names days only, so that it may be followed in another zone than the one it is written in."""
+        hours = any(name in ("byhour", "byminute", "bysecond") for name, _ in self.parts)
+        return self.frequency <= dateutil_rules.DAILY and not hours
+
     def ends_before(self, start: Stamp) -> bool:
         """Whether UNTIL lies before `start`: calendars write that for a series of which nothing is left."""
         if self.until_utc is not None:
@@ -171,6 +182,8 @@ class Rule:
 
 def parse_rule(text: str, start_is_date: bool) -> Rule:
     """A RECUR value. Raises Unreadable with the reason: what cannot be followed exactly is never guessed."""
+    if len(text) > LONGEST_RULE:
+        raise Unreadable(f"its recurrence rule is longer than {LONGEST_RULE} characters")
     clean = re.sub(r"\\([;,])", r"\1", text).replace(" ", "").strip().rstrip(";").upper()
     given = dict(part.partition("=")[::2] for part in clean.split(";") if part)
     unknown = [name for name in given if name not in _PLAIN and name not in _NUMBERS and not name.startswith("X-")]

@@ -90,14 +90,14 @@ class Series:
     def _kept(self, after: datetime, before: datetime, budget: Budget) -> Iterator[Instance]:
         master = self.master
         removed = {
-            naive
+            self.identify(Stamp(naive, master.start.zone, master.start.is_date))
             for rule in master.except_rules
             for naive in takewhile(
                 lambda naive: naive < before, rule.times(master.start.naive, master.start.zone, budget, after)
             )
         }
         for instance in self._all(after, before, budget):
-            if instance.start.naive not in removed and not self.excludes(instance.id):
+            if instance.id not in removed and not self.excludes(instance.id):
                 yield instance
 
     def _all(self, after: datetime, before: datetime, budget: Budget) -> Iterator[Instance]:

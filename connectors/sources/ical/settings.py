@@ -1,51 +1,26 @@
-"""The table `[sources.<name>]` of an iCalendar feed."""
+"""The table `[sources.<name>]` of an iCalendar feed, and what every source of iCalendar text may set."""
 
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from connectors.settings import DoorSecret, Duration, StrictSettings
-from connectors.sources.ical.zones import iana_zone
+from connectors.settings import SourceSettings
 
 
-class IcalSettings(StrictSettings):
+class CalendarSettings(SourceSettings):
+    """How iCalendar text is read, wherever it comes from."""
+
+    max_occurrences: int = Field(default=1000, ge=1)
+
+
+class IcalSettings(CalendarSettings):
     """A feed's address, how often and how it is read. The address of a private feed is itself a secret."""
 
     type: Literal["ical"]
     url: SecretStr = Field(min_length=1)
-    poll: Duration = timedelta(minutes=5)
-    timezone: str = "UTC"
-    all_day: bool = False
-    tentative: bool = True
-    max_occurrences: int = Field(default=1000, ge=1)
-    allow_private: bool = False
-    timeout: Duration = timedelta(seconds=30)
-    hook_secret: DoorSecret | None = None
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if iana_zone(value) is None:
-            raise ValueError('not a time zone of the IANA database; write for example "Europe/Berlin" or "UTC"')
-        return value
-
-    @field_validator("poll")
-    @classmethod
-    def _not_too_often(cls, value: timedelta) -> timedelta:
-        if value < timedelta(seconds=1):
-            raise ValueError('must be at least "1s"')
-        return value
-
-    @field_validator("timeout")
-    @classmethod
-    def _some_time(cls, value: timedelta) -> timedelta:
-        if value <= timedelta(0):
-            raise ValueError("must be longer than nothing")
-        return value
 
     @field_validator("url")
     @classmethod

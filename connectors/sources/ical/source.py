@@ -10,10 +10,11 @@ from pathlib import Path
 from connectors.answers import Answer, CutBody, place
 from connectors.documents import Documents
 from connectors.http import Wire
+from connectors.sources.ical.charsets import is_utf8
 from connectors.sources.ical.cursor import Kept, pack, unpack
-from connectors.sources.ical.feed import Reader
+from connectors.sources.ical.feed import Reader, contexts
 from connectors.sources.ical.settings import IcalSettings, locate
-from connectors.sources.ical.text import Feed, normalise, scan, without_dtstamp
+from connectors.sources.ical.text import Feed, open_feed, without_dtstamp
 from connectors.sources.ical.values import Unreadable
 from sync.errors import CredentialsRefused, OutsideError, Unreachable
 from sync.model import Document, Finding, MeetingKey, Window, content_digest
@@ -48,6 +49,7 @@ class IcalSource:
             self._where, settings.timezone, settings.all_day, settings.tentative, settings.max_occurrences
         )
         self._max_bytes = max_bytes
+        self._settings = settings
         self._reader = Reader(name, settings)
         self._one_at_a_time = asyncio.Lock()
         self._wire = Wire(
@@ -71,15 +73,23 @@ class IcalSource:
         if body.reason:
             raise (CredentialsRefused if body.refused else Unreachable)(f"{here}: {body.reason}")
         try:
-            feed = await asyncio.to_thread(lambda: scan(normalise(body.raw, body.charset)))
+            return await asyncio.to_thread(self._findings, body)
         except Unreadable as error:
             raise Unreachable(f"{here}: {error}") from error
+
+    def _findings(self, body: _Body) -> tuple[Finding, ...]:
+        """What a person should know of the feed as a whole. Raises Unreadable."""
+        feed = open_feed(body.raw, body.charset)
         findings = []
         if feed.defect:
             findings.append(Finding("feed-incomplete", f"{feed.defect}: nothing is removed because of this feed"))
         if not feed.blocks:
             findings.append(Finding("feed-empty", "the calendar has no entries"))
-        return tuple(findings)
+        if feed.charset or not is_utf8(feed.text):
+            read_as = f"{feed.charset}, as declared" if feed.charset else "Windows-1252 where it is not"
+            findings.append(Finding("charset-assumed", f"the calendar is not in UTF-8: it is read as {read_as}"))
+        doubts = dict.fromkeys(context.doubt for context in contexts(feed, self._settings) if context.doubt)
+        return (*findings, *(Finding("timezone-assumed", doubt) for doubt in doubts))
 
     async def fetch(self, cursor: bytes | None, window: Window, known: Collection[MeetingKey]) -> Snapshot:
         """One read. Never raises for what the outside does: the snapshot says what went wrong."""
@@ -91,24 +101,24 @@ class IcalSource:
             return await asyncio.to_thread(self._evaluate, body, kept, window, frozenset(known))
 
     def _evaluate(self, body: _Body, kept: Kept | None, window: Window, known: frozenset[MeetingKey]) -> Snapshot:
-        text = normalise(body.raw, body.charset)
         try:
-            feed = scan(text)
+            feed = open_feed(body.raw, body.charset)
+            if body.cut:
+                feed = replace(feed, defect=body.cut)
+            sizes = self._sizes(kept) if feed.defect else None
+            reading = self._reader.read(feed, window, known, sizes)
         except Unreadable as error:
             return self._unreadable(window, body.cut or str(error))
-        if body.cut:
-            feed = replace(feed, defect=body.cut)
-        sizes = self._sizes(kept) if feed.defect else None
-        reading = self._reader.read(feed, window, known, sizes)
         unchanged, next_cursor = False, None
         if not feed.defect:
-            unchanged, next_cursor = self._next(body, text, kept)
+            unchanged, next_cursor = self._next(body, feed.text, kept)
         return Snapshot(
             source=self.name,
             window=window,
             meetings=tuple(reading.meetings),
             asked=frozenset(key for key in known if key.source == self.name),
             rejected=tuple(reading.rejected),
+            unproved=reading.unproved,
             trouble=Trouble.PARTIAL if feed.defect else Trouble.NONE,
             reason=feed.defect,
             cursor=next_cursor,
@@ -137,7 +147,7 @@ class IcalSource:
         if kept is None:
             return sizes
         try:
-            feed: Feed = scan(normalise(kept.body, kept.charset))
+            feed: Feed = open_feed(kept.body, kept.charset)
         except Unreadable:
             return sizes
         for block in feed.blocks:

@@ -2,25 +2,30 @@
 
 Nothing is parsed here: one pass over the BEGIN and END lines (RFC 5545 section 3.6) finds the components, and
 whatever is not balanced, or goes on after the last END:VCALENDAR, makes the text incomplete. HTTP clients hand over
-half a body without an error, so this is the only proof of completeness there is.
+half a body without an error, so this is the only proof of completeness there is. What is absurdly large ends here,
+before it costs memory.
 """
 
-import codecs
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from connectors.sources.ical.charsets import decode, to_utf8
+from connectors.sources.ical.saved_mail import calendar_of_mail, is_mail
 from connectors.sources.ical.values import Unreadable
+
+MAX_ENTRIES = 250_000
+"""VEVENTs (and VCALENDARs) of one text; real calendars have a tenth of it."""
+MAX_COMPONENTS = 1_000_000
+"""Components of all kinds of one text."""
+MAX_DEPTH = 100
+"""How deep components may be nested: real calendars need three levels."""
 
 _MARK = re.compile(rb"\n((?i:BEGIN|END)):([^\n]*(?:\n[ \t][^\n]*)*)")
 _FOLD = re.compile(rb"(?<![\r\n])[\r\n]+[ \t]")
 _UID = re.compile(rb"\n(?i:UID)(?=[:;\s])([^\n]*(?:\n[\r\n]*[ \t][^\n]*)*)")
 _DTSTAMP = re.compile(rb"\n(?i:DTSTAMP)[;:][^\n]*(?:\n[ \t][^\n]*)*")
-_UTF16 = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NAMES = {name.encode(): name for name in ("VEVENT", "VALARM", "VTIMEZONE", "STANDARD", "DAYLIGHT", "VCALENDAR")}
-_LOOK_BACK = 64
-"""How many open components a wrong END is compared with: enough for real calendars, bounded for others."""
-_READ_AS_IS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 @dataclass(slots=True)
@@ -43,12 +48,17 @@ class Block:
 
 @dataclass(slots=True)
 class Feed:
-    """A scanned text. `defect` says why it is not provably whole, "" when it is."""
+    """A scanned text. `defect` says why it is not provably whole, "" when it is. `charset` is what it was in when
+    that is known and not UTF-8. `mail`: it came as a mail, which is about one meeting and not about all. `apart`:
+    its calendars are texts of their own, so that a zone means what its own calendar says of it."""
 
     text: bytes
     calendars: list[Calendar] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     defect: str = ""
+    charset: str = ""
+    mail: bool = False
+    apart: bool = False
 
     def line_of(self, block: Block) -> int:
         """The 1-based line of the block's BEGIN:VEVENT."""
@@ -79,17 +89,29 @@ def _uid_value(raw: bytes) -> str | None:
     return re.sub(r"\\([\\,;])", r"\1", rest) if "\\" in rest else rest
 
 
+def open_feed(body: bytes, charset: str) -> Feed:
+    """The feed in a body as it came, also when that is a saved mail; `charset` as declared, "" when it is not.
+
+    Raises Unreadable when it is no calendar at all, or larger than a calendar can be.
+    """
+    mail = is_mail(body)
+    if mail:
+        body, charset = calendar_of_mail(body)
+    text, was_in = to_utf8(body, charset)
+    feed = scan(_tidy(text))
+    feed.charset, feed.mail = was_in, mail
+    return feed
+
+
 def normalise(body: bytes, charset: str) -> bytes:
     """The text with UTF-8 or single-byte characters, without byte order mark and NUL, its lines ended by LF.
 
     A line feed is put in front, so that every line starts behind one. CR before LF stays where it is.
     """
-    for mark, codec in _UTF16:
-        if body.startswith(mark):
-            body = body.decode(codec, "replace").encode()
-            break
-    else:
-        body = _from_charset(body.removeprefix(codecs.BOM_UTF8), charset.strip().strip("\"'").lower())
+    return _tidy(to_utf8(body, charset)[0])
+
+
+def _tidy(body: bytes) -> bytes:
     if b"\0" in body:
         body = body.replace(b"\0", b"")
     if b"\r" in body and b"\n" not in body:
@@ -97,26 +119,9 @@ def normalise(body: bytes, charset: str) -> bytes:
     return b"\n" + body
 
 
-def _from_charset(body: bytes, charset: str) -> bytes:
-    if charset in _READ_AS_IS:
-        return body
-    try:
-        return body.decode(charset).encode("utf-8", "replace")
-    except (LookupError, UnicodeError, ValueError):
-        return body
-
-
 def unfold(raw: bytes) -> bytes:
     """Folded lines put together (RFC 5545 section 3.1), before decoding: a fold may split a character."""
     return _FOLD.sub(b"", raw) if b"\n " in raw or b"\n\t" in raw else raw
-
-
-def decode(raw: bytes) -> str:
-    """UTF-8, else Windows-1252: what calendars without a declared charset are written in."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
 
 
 def without_dtstamp(raw: bytes) -> bytes:
@@ -125,8 +130,14 @@ def without_dtstamp(raw: bytes) -> bytes:
 
 
 def scan(text: bytes) -> Feed:
-    """Find calendars, zones and events in a normalised text. Raises Unreadable when it is no calendar at all."""
+    """Find calendars, zones and events in a normalised text.
+
+    Raises Unreadable when it is no calendar at all, or has more than MAX_ENTRIES or MAX_COMPONENTS.
+    """
     _must_be_calendar(text)
+    # counted at once, because that costs nothing; the scanner counts those in other notations
+    _bounded(text.count(b"\nBEGIN:VEVENT"), MAX_ENTRIES, "entries")
+    _bounded(text.count(b"\nBEGIN:"), MAX_COMPONENTS, "components")
     feed = Feed(text)
     scanner = _Scanner(feed)
     for match in _MARK.finditer(text):
@@ -135,6 +146,8 @@ def scan(text: bytes) -> Feed:
             scanner.begin(name, match.start(), match.end())
         else:
             scanner.finish(name, match.start(), match.end())
+        if scanner.too_deep:
+            return feed
     scanner.close()
     return feed
 
@@ -156,6 +169,11 @@ def _must_be_calendar(text: bytes) -> None:
     raise Unreadable("no calendar: it does not start with BEGIN:VCALENDAR")
 
 
+def _bounded(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise Unreadable(f"more than {most:,} {what}: a calendar must be smaller than that")
+
+
 class _Scanner:
     """Keeps the stack of open components; a plain list, so that no nesting is too deep."""
 
@@ -166,9 +184,18 @@ class _Scanner:
         self._nested_from = 0
         self._behind = 0
         """Where the last component of depth one or the calendar's head ended: own properties start here."""
+        self._components = 0
+        self.too_deep = False
+        """The rest of the text is not looked at."""
 
     def begin(self, name: str, start: int, end: int) -> None:
+        self._components += 1
+        _bounded(self._components, MAX_COMPONENTS, "components")
         depth = len(self._open)
+        if depth == MAX_DEPTH:
+            self.too_deep = True
+            self._fault(f"components are nested more than {MAX_DEPTH} deep: what follows is not read")
+            return
         if name == "VEVENT" and any(open_name == "VEVENT" for open_name, _ in self._open[1:2]):
             self._fault("a VEVENT begins before the one in front of it has ended")
             del self._open[1:]
@@ -178,6 +205,7 @@ class _Scanner:
             self._outside(start)
             if name == "VCALENDAR":
                 self._feed.calendars.append(Calendar())
+                _bounded(len(self._feed.calendars), MAX_ENTRIES, "calendars")
             else:
                 self._fault(f"{name[:40]} outside of a calendar")
             self._behind = end
@@ -190,7 +218,7 @@ class _Scanner:
 
     def finish(self, name: str, start: int, end: int) -> None:
         if not self._open or self._open[-1][0] != name:
-            if any(open_name == name for open_name, _ in self._open[-_LOOK_BACK:]):
+            if any(open_name == name for open_name, _ in self._open):
                 self._fault(f"{self._open[-1][0][:40]} has no END")
                 self._unwind(name)
             else:
@@ -221,12 +249,13 @@ class _Scanner:
         if name == "VEVENT":
             block = Block(begin, end, len(self._feed.calendars) - 1, tuple(self._nested))
             self._feed.blocks.append(block)
+            _bounded(len(self._feed.blocks), MAX_ENTRIES, "entries")
         elif name == "VTIMEZONE":
             self._feed.calendars[-1].zones.append(self._feed.text[begin:end])
 
     def _unwind(self, name: str) -> None:
         """Go on behind a wrong END: components that it closes are dropped, they may lack anything."""
-        for depth in range(len(self._open) - 1, max(len(self._open) - 1 - _LOOK_BACK, -1), -1):
+        for depth in range(len(self._open) - 1, -1, -1):
             if self._open[depth][0] == name:
                 del self._open[depth:]
                 return

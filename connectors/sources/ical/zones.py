@@ -5,33 +5,35 @@ own VTIMEZONE, an offset in the name. A name that none of them knows is an error
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from connectors.settings import iana_name
 from connectors.sources.ical.feedzone import FeedZone, read_zone
 from connectors.sources.ical.lines import read_lines
 from connectors.sources.ical.rules import Budget
 from connectors.sources.ical.values import UTC_ZONE, FixedZone, TableZone, Unreadable, Zone
 
 _OFFSET = re.compile(r"(?:UTC|GMT)\s*([+-])\s*(\d{1,2}):?(\d\d)?(?!\d)", re.IGNORECASE | re.ASCII)
+_LONGEST_NAME = 300
 _UTC_NAMES = frozenset({"utc", "z", "gmt", "etc/utc", "tzone://microsoft/utc", "coordinated universal time"})
 _WINDOWS = {name.lower(): olson for name, olson in WINDOWS_TO_OLSON.items()}
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones()}
-
-
 def iana_zone(name: str) -> TableZone | None:
     """The zone of the IANA database, whatever the case of its name."""
-    known = _table().get(name.strip().lower())
+    known = iana_name(name)
     return TableZone(ZoneInfo(known)) if known else None
+
+
+def means_utc(name: str) -> bool:
+    """Whether a TZID is a name of UTC, or none at all."""
+    clean = _clean(name).lower()
+    return not clean or clean in _UTC_NAMES
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class Zones:
 
     def find(self, name: str) -> Zone:
         """The zone called `name`. Raises Unreadable."""
+        if len(name) > _LONGEST_NAME:
+            raise Unreadable(f"the time zone {name[:60]!r}… has a name of more than {_LONGEST_NAME} characters")
         if name not in self.resolved:
             try:
                 self.resolved[name] = self._resolve(_clean(name))
@@ -95,6 +99,27 @@ class Zones:
             if size < timedelta(days=1):
                 return FixedZone(-size if match[1] == "-" else size)
         raise Unreadable(f"the time zone {name[:60]!r} is unknown and the calendar does not define it")
+
+
+def calendar_zone(zones: Zones, name: str, fallback: str) -> tuple[Callable[[], Zone], Zone | None, str]:
+    """What a calendar's X-WR-TIMEZONE (`name`, "" when it has none) means: the zone of floating times, the calendar's
+    own zone when it is known, and what is assumed about floating times ("" for nothing). `fallback` is the source's."""
+    configured = iana_zone(fallback)
+
+    def default() -> Zone:
+        if configured is None:
+            raise Unreadable(f"the time zone {fallback!r} is unknown")
+        return configured
+
+    if not name:
+        return default, None, ""
+    try:
+        local = zones.find(name)
+    except Unreadable:
+        unknown = f"the calendar's time zone {name[:60]!r} is unknown: its times without a zone are read in {fallback}"
+        return default, None, unknown
+    offset = f"the calendar's time zone {name[:60]!r} is not defined: the offset in its name is used all year"
+    return lambda: local, local, offset if _clean(name) in zones.assumed else ""
 
 
 def zone_name(raw: bytes) -> str:

@@ -1,12 +1,12 @@
 """Feeds as text, read without any transport."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from connectors.sources.ical.feed import Reader
 from connectors.sources.ical.settings import IcalSettings
-from connectors.sources.ical.text import normalise, scan
+from connectors.sources.ical.text import open_feed
 from sync.model import Meeting, MeetingKey, Window
 from sync.snapshot import Rejected
 
@@ -30,6 +30,7 @@ class Result:
     meetings: list[Meeting]
     rejected: list[Rejected]
     defect: str
+    unproved: list[str] = field(default_factory=list)
 
     @property
     def one(self) -> Meeting:
@@ -41,6 +42,10 @@ class Result:
         """Starts of the meetings that are not cancelled, as `12-01 09:00`."""
         found = [one for one in self.meetings if one.key.uid == uid and not one.cancelled]
         return sorted(one.start.strftime("%m-%d %H:%M") for one in found)
+
+    def said(self) -> list[str]:
+        """The codes of all findings."""
+        return sorted({finding.code for one in self.meetings for finding in one.findings})
 
     def printed(self) -> list[str]:
         return sorted(str(one.key) for one in self.meetings)
@@ -58,9 +63,9 @@ def read_with(
     source: Reader, text: str | bytes, known: Iterable[str] = (), window: Window = WINDOW, charset: str = ""
 ) -> Result:
     body = text.encode() if isinstance(text, str) else text
-    feed = scan(normalise(body, charset))
+    feed = open_feed(body, charset)
     reading = source.read(feed, window, [MeetingKey.parse(key) for key in known], {} if feed.defect else None)
-    return Result(reading.meetings, reading.rejected, feed.defect)
+    return Result(reading.meetings, reading.rejected, feed.defect, sorted(str(key) for key in reading.unproved))
 
 
 def read(

@@ -156,9 +156,6 @@ def test_floating_times_take_the_calendars_zone_else_the_sources() -> None:
     assert read(floating, timezone="America/New_York", head=["X-WR-TIMEZONE:Europe/Berlin"]).one.start.hour == 8
     assert read(floating, head=["X-WR-TIMEZONE:W. Europe Standard Time"]).one.start.hour == 8
     assert read(floating, head=["X-WR-TIMEZONE:"]).one.start.hour == 9
-    unknown = read(floating, event(uid="b"), head=["X-WR-TIMEZONE:Nowhere"])
-    assert unknown.printed() == ["s:b"]
-    assert [one.uid for one in unknown.rejected] == ["a"]
 
 
 def test_a_new_calendar_zone_is_seen_although_the_entry_did_not_change() -> None:

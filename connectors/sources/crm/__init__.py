@@ -1,0 +1,1 @@
+"""Meetings from a CRM: what all CRMs have in common (`poller`), and what one has to answer (`api`)."""
