@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.simulators.onstream import OnstreamSimulator
 from connectors.simulators.serve import serve_in_thread
@@ -140,6 +140,9 @@ class World:
         self.log.append((event, fields))
 
 
+W = TypeVar("W", bound=World)
+
+
 def results(report: RouteReport) -> dict[str, int]:
     """How many steps by "action result"."""
     return dict(Counter(f"{change.action.value} {change.result.value}" for change in report.changes))
@@ -153,8 +156,10 @@ def find(report: RouteReport, **wanted: str) -> Change:
 
 
 @contextmanager
-def a_world(folder: Path, make: Callable[..., Any] = OnstreamSimulator, **options: Any) -> Iterator[World]:
+def a_world(
+    folder: Path, make: Callable[..., Any] = OnstreamSimulator, *, world: type[W] = World, **options: Any
+) -> Iterator[W]:
     """A world with its vendor being served."""
     simulator = make(username="acme", password="secret", **options)
     with serve_in_thread(simulator.app) as served:
-        yield World(folder, simulator, served.url)
+        yield world(folder, simulator, served.url)

@@ -4,12 +4,13 @@ import pytest
 
 from tests.caldav_servers import CalDavServer
 from tests.contract.caldav_scene import CalDavScene
+from tests.contract.second_pass import WrittenBack
 from tests.contract.source import SourceContract
 
 pytestmark = pytest.mark.caldav
 
 
-class CalDavContract(SourceContract):
+class CalDavContract(SourceContract, WrittenBack):
     @pytest.fixture
     def scene(self, caldav_scene: CalDavScene) -> CalDavScene:
         return caldav_scene

@@ -13,6 +13,7 @@ from connectors.simulators.serve import Served, serve_in_thread
 from sync.errors import ConfigurationError, CredentialsRefused
 from sync.outlets import Archived
 from tests.contract.http_json_scene import DolibarrScene, epoch, scene_source
+from tests.contract.second_pass import WrittenBack
 from tests.contract.source import HOUR, START, CrmContract, ManyMeetings, Reader, Scene, by_uid
 
 LINK = "https://meet.example/j/abc"
@@ -40,7 +41,7 @@ async def reader(scene: DolibarrScene) -> Any:
     await reader.source.close()
 
 
-class TestDolibarrSource(CrmContract, ManyMeetings):
+class TestDolibarrSource(CrmContract, ManyMeetings, WrittenBack):
     async def test_a_cancelled_meeting_is_said_to_be_cancelled(self, scene: Scene, reader: Reader) -> None:
         """There is no such state: whoever cancels a meeting deletes it."""
 

@@ -14,6 +14,7 @@ from sync.errors import ConfigurationError, CredentialsRefused, Gone, Refused, U
 from sync.model import Role
 from sync.outlets import Archived
 from tests.contract.http_json_scene import EspoScene, naive, scene_source
+from tests.contract.second_pass import WrittenBack
 from tests.contract.source import HOUR, START, CrmContract, Reader, by_uid
 
 LINK = "https://meet.example/j/abc"
@@ -41,7 +42,7 @@ async def reader(scene: EspoScene) -> Any:
     await reader.source.close()
 
 
-class TestEspoCrmSource(CrmContract):
+class TestEspoCrmSource(CrmContract, WrittenBack):
     pass
 
 

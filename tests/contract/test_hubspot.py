@@ -10,6 +10,7 @@ from connectors.simulators.serve import Served, serve_in_thread
 from sync.model import Role
 from sync.snapshot import Trouble
 from tests.contract.hubspot_scene import KEY, HubspotScene
+from tests.contract.second_pass import WrittenBack
 from tests.contract.source import HOUR, NOW, START, WINDOW, CrmContract, ManyMeetings, Reader, by_uid
 
 
@@ -33,7 +34,7 @@ async def reader(scene: HubspotScene) -> object:
     await reader.source.close()
 
 
-class TestHubspotSource(CrmContract, ManyMeetings):
+class TestHubspotSource(CrmContract, ManyMeetings, WrittenBack):
     pass
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from connectors.simulators.serve import serve_in_thread
 from tests.contract.odoo_scene import OdooScene
+from tests.contract.second_pass import WrittenBack
 from tests.contract.source import CrmContract, ManyMeetings
 
 
-class _OdooContract(CrmContract):
+class _OdooContract(CrmContract, WrittenBack):
     version: int
     page = 5
 
