@@ -1,6 +1,7 @@
 """Join links go back to the source that the meetings came from: written ahead, written once each, recorded.
 
-Writing a link a second time does no harm, so one of unknown outcome is simply written again, before any other.
+Writing a link a second time does no harm, so one of unknown outcome is simply written again; when another one is
+wanted by then, it is taken away first, where it stands.
 """
 
 import asyncio
@@ -90,8 +91,9 @@ class WritingBack:
         while isinstance(step, Due):
             if writer.stopped:
                 return True
-            row = await writer.write(step.row, partial(self._target.write_link, step.row.key, step.link, step.former))
-            if row.state is WriteState.DONE:
+            call = partial(self._target.write_link, step.row.key, step.link, step.former)
+            row = await writer.write(step.row, call, clears=step.clears)
+            if row.state is WriteState.DONE and not step.clears:
                 self._say(step)
             if row.wanted == due.then or row.state is WriteState.WAITING:
                 return not row.is_over

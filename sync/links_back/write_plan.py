@@ -37,7 +37,7 @@ class Situation:
 @dataclass(frozen=True, slots=True)
 class Due:
     """One call that is to be made. `row` is written ahead of it; `link` is to stand in place of `former`, and `then` is
-    what should stand in the end, which is something else while an earlier call is in doubt."""
+    what should stand in the end, which is something else where an earlier call is in doubt."""
 
     row: WriteBack
     link: str
@@ -45,6 +45,11 @@ class Due:
     then: str
     start: datetime
     others: tuple[WriteBack, ...] = field(default=(), repr=False)
+
+    @property
+    def clears(self) -> bool:
+        """Whether it takes away what an earlier call in doubt may have left, and does no more than that."""
+        return self.link == "" and self.row.wanted != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,9 @@ def next_step(row: WriteBack, link: str, others: Iterable[WriteBack], start: dat
         doubted=row.doubted or row.state is WriteState.TRYING,
         retry_at=None,
     )
+    if row.wanted and row.wanted != link:
+        # A link that is not wanted any more is not written once more only to learn whether it stands there.
+        return Due(ahead, "", row.wanted, link, start, others)
     if not row.wanted:
         # What another route had written there before ours stands there again.
         return Due(ahead, _newest(others), row.written, link, start, others)
@@ -125,7 +133,7 @@ def _newest(rows: Iterable[WriteBack]) -> str:
 
 
 def _is_open(row: WriteBack) -> bool:
-    """Whether nobody knows what stands there: the last call is made once more before anything else is written."""
+    """Whether nobody knows what stands there: that is made clear before anything else is written."""
     return row.state is WriteState.TRYING or (row.doubted and row.state is WriteState.WAITING)
 
 

@@ -58,10 +58,13 @@ class SourceWriter:
         """Whether nothing more is to be written in this pass."""
         return self._shut or self._gate.stopped is not None
 
-    async def write(self, row: WriteBack, call: Callable[[], Awaitable[bool]]) -> WriteBack:
-        """The row after the one `call`, which says whether the source has a place for it. `row` is committed before."""
+    async def write(self, row: WriteBack, call: Callable[[], Awaitable[bool]], *, clears: bool = False) -> WriteBack:
+        """The row after the one `call`, which says whether the source has a place for it. `row` is committed before.
+        `clears`: it only takes away what an attempt in doubt may have left, and what was written before may stand."""
         await self.keep(row)
         after = await self._outcome(row, call)
+        if clears and after.state is WriteState.DONE:
+            after = replace(after, written=row.written, written_at=row.written_at, former=row.former)
         await self.keep(after)
         return after
 

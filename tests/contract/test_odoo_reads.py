@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from connectors.simulators.stage import Reply, Request, json_reply
 from connectors.sources.crm.api import Record
 from connectors.sources.odoo import OdooCrm
+from sync.errors import OutsideError
 from sync.model import Meeting, MeetingKey, Participant, Role
 from tests.contract.odoo_scene import OdooScene, at, served
 from tests.contract.source import NOW, START, Reader, by_uid
@@ -177,13 +179,33 @@ async def test_odoos_own_robot_organizes_nothing() -> None:
         assert (await meetings(scene))[id_].organizer == ""
 
 
-async def test_users_that_may_not_be_read_do_not_stop_the_read() -> None:
+NO = {"name": "odoo.exceptions.AccessError", "message": "no", "arguments": ["no"], "context": {}}
+
+
+async def test_a_user_that_may_not_be_read_organizes_nothing_and_stops_nothing() -> None:
     with served(19) as scene:
-        id_ = scene.sim.add_meeting("Demo", START, people=[ADA])
-        said = {"name": "odoo.exceptions.AccessError", "message": "no", "arguments": ["no"], "context": {}}
-        scene.say("res.users/read", 403, said, times=9)
+        other = scene.sim.add_user("Of another company", "other@example.com")
+        id_ = scene.sim.add_meeting("Demo", START, people=[ADA], user_id=other)
+        answer = scene.sim.answer
+
+        def of_our_company(request: Request) -> Reply:
+            theirs = scene.sim.resource(request) == "res.users/read" and other in json.loads(request.body)["ids"]
+            return json_reply(403, NO) if theirs else answer(request)
+
+        scene.sim.answer = of_our_company  # type: ignore[method-assign]
         assert (await meetings(scene))[id_].organizer == ""
         assert (await people(scene, id_))[id_] == (Participant(*ADA),)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(403, NO), (500, {"name": "odoo.sql_db.PoolError", "message": "The Connection Pool Is Full"})]
+)
+async def test_users_that_cannot_be_read_at_all_make_the_read_a_partial_one(status: int, said: Any) -> None:
+    with served(19) as scene:
+        scene.sim.add_meeting("Demo", START, people=[ADA])
+        scene.say("res.users/read", status, said, times=99)
+        with pytest.raises(OutsideError, match=r"res\.users"):
+            await meetings(scene)
 
 
 async def test_an_attendee_without_an_address_is_left_out_and_a_name_around_it_is_taken_off() -> None:

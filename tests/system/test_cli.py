@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -367,6 +368,23 @@ def test_hostile_titles_neither_reach_the_terminal_nor_break_a_document(live: Wo
         assert document.document
         assert all(json.loads(line) for line in document.err.splitlines())
     assert len(live.sim.sessions) == len(HOSTILE)
+
+
+def test_the_demo_with_a_crm_ends_well_and_the_link_comes_back() -> None:
+    command = Path(sys.executable).with_name("convener")
+    done = subprocess.run([str(command), "demo", "--crm"], capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, after = re.findall(r"videocall_location = (.*)", done.stdout)
+    assert before == "false"
+    assert after.startswith('"http://127.0.0.1:')
+    for words in (
+        "2 created, 2 links written back",
+        "1 uninvited, 1 artifact stored, 1 artifact told to the source",
+        "crm.lead 1: <p>Recording: recording-1 Kick-off call.mp4, attached</p>",
+        "Done: 1 cancelled",
+    ):
+        assert words in done.stdout
+    assert done.stdout.count("onstream 0)") >= 5, "what did not change costs nothing"
 
 
 def test_the_demo_ends_well_in_the_installed_command() -> None:

@@ -526,6 +526,7 @@ class TestWithoutTheDatabase:
                 samples = await asyncio.wait_for(scraped(busy(), live), 10)
                 assert value(samples, "convener_ledger_up") == 0
                 assert value(samples, "convener_runs_total", route="sales", exit="0") == 1
+            monkeypatch.undo()  # an answer may take its time on a busy machine
             assert value(await scraped(busy(), live), "convener_ledger_up") == 1
 
 

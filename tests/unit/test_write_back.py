@@ -150,12 +150,19 @@ class TestPlanning:
         assert due_links(off, [settled]) == WritePlan()
 
     @pytest.mark.parametrize("doubt", [row(WriteState.TRYING), row(WriteState.WAITING, doubted=True)])
-    def test_an_unknown_outcome_is_repeated_as_it_was_before_anything_else_is_written(self, doubt: WriteBack) -> None:
+    def test_an_unknown_outcome_is_repeated_while_it_is_wanted(self, doubt: WriteBack) -> None:
+        (due,) = due_links(situation(), [doubt]).due
+        assert (due.link, due.former, due.then, due.row.doubted, due.clears) == (URL, "", URL, True, False)
+
+    @pytest.mark.parametrize("doubt", [row(WriteState.TRYING), row(WriteState.WAITING, doubted=True)])
+    def test_a_link_in_doubt_that_is_not_wanted_any_more_is_taken_away_and_never_written(
+        self, doubt: WriteBack
+    ) -> None:
         (due,) = due_links(situation(link=link_of(meeting(), join_url=NEW)), [doubt]).due
-        assert (due.link, due.former, due.then, due.row.doubted) == (URL, "", NEW, True)
+        assert (due.link, due.former, due.then, due.clears) == ("", URL, NEW, True)
         off = situation(occurrence(session=""), link_of(meeting(), state=LinkState.CANCELLED), taken=())
         (due,) = due_links(off, [doubt]).due
-        assert (due.link, due.then) == (URL, "")
+        assert (due.link, due.former, due.then) == ("", URL, "")
 
     def test_those_with_the_fewest_attempts_come_first_then_by_start(self) -> None:
         meetings = [meeting(f"m{n}", SOON + n * HOUR) for n in range(3)]
@@ -421,7 +428,7 @@ class TestWriting:
         scene.links[key()] = replace(scene.links[key()], join_url=NEW)
         scene.crm.told()
         assert await scene.run() == 1
-        assert scene.crm.told() == [(UID, f"{URL}/m1", ""), (UID, NEW, "")]
+        assert scene.crm.told() == [(UID, "", f"{URL}/m1"), (UID, NEW, "")]
         one = await scene.the_row()
         assert (one.wanted, one.state, one.doubted) == (NEW, WriteState.REFUSED, False)
         assert f"{URL}/m1" in one.former, "should it stand there all the same, it is ours"

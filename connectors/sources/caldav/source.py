@@ -15,6 +15,7 @@ from connectors.sources.caldav.refresh import MAX_KEPT, Fresh, Refresh
 from connectors.sources.caldav.settings import CalDavSettings
 from connectors.sources.caldav.writing import Writer
 from connectors.sources.ical.feed import Reader
+from connectors.sources.ical.values import Unreadable
 from sync.errors import ConfigurationError, Gone, OutsideError, Unreachable
 from sync.model import Document, Finding, MeetingKey, Window, content_digest
 from sync.outlets import Archived
@@ -116,7 +117,10 @@ class CalDavSource:
 
     def _evaluate(self, fresh: Fresh, origin: str, window: Window, known: frozenset[MeetingKey]) -> Snapshot:
         gathered = gather(fresh.state.resources.values())
-        reading = self._reader.read(gathered.feed, window, known)
+        try:
+            reading = self._reader.read(gathered.feed, window, known)
+        except Unreadable as error:  # more than fits into memory
+            return Snapshot(self.name, window, trouble=Trouble.UNREADABLE, reason=str(error))
         rejected = gathered.by_resource(reading)
         reason = _short(fresh.reason) or _unread(gathered.unnamed)
         nothing = reason and not gathered.members and not rejected

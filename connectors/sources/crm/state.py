@@ -26,17 +26,20 @@ _SEAL = 16
 class State:
     """`watermark` is the newest stamp that was seen (the CRM's clock), `reads` counts whole reads, `known` are the
     records by id, `unpeopled` those of them whose participants were not read yet, `misses` how many looks in a row did
-    not see an id that was known."""
+    not see an id that was known, `emptied` how many saw nobody in a meeting that had participants."""
 
     watermark: datetime | None = None
     reads: int = 0
     known: dict[str, Record] = field(default_factory=dict)
     unpeopled: set[str] = field(default_factory=set)
     misses: dict[str, int] = field(default_factory=dict)
+    emptied: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """One that can be changed without this one."""
-        return State(self.watermark, self.reads, dict(self.known), set(self.unpeopled), dict(self.misses))
+        return State(
+            self.watermark, self.reads, dict(self.known), set(self.unpeopled), dict(self.misses), dict(self.emptied)
+        )
 
 
 def pack(state: State, origin: str) -> bytes:
@@ -47,6 +50,7 @@ def pack(state: State, origin: str) -> bytes:
         "reads": state.reads,
         "unpeopled": sorted(state.unpeopled),
         "misses": state.misses,
+        "emptied": state.emptied,
         "known": [_card(record) for record in state.known.values()],
     }
     packed = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
@@ -70,6 +74,7 @@ def unpack(cursor: bytes | None, source: str, origin: str) -> State | None:
             known={card["id"]: _record(card, source) for card in document["known"]},
             unpeopled=set(document["unpeopled"]),
             misses={str(id_): int(count) for id_, count in document["misses"].items()},
+            emptied={str(id_): int(count) for id_, count in document["emptied"].items()},
         )
     except (ValueError, KeyError, TypeError, zlib.error):
         return None

@@ -26,6 +26,8 @@ class Owners:
         age = None if self._read_at is None else self._api.pace.now() - self._read_at
         if ids and (age is None or age > FRESH or (age > AGAIN and not set(ids) <= self._known.keys())):
             await self.read()
+            if not self._known:  # somebody owns these meetings: an empty list is none
+                raise Unreachable("HubSpot names no owners, although meetings have some")
         return self._known
 
     async def read(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ _NEAR = timedelta(days=3)
 
 _DAYS = re.compile(rb"\nDT(START|END)[;:][^\n]{0,200}?(\d{4})(\d\d)(\d\d)(?:T\d{6}Z?)?\r?(?=\n[^ \t])")
 _SPECIAL = re.compile(rb"\n(?i:(RRULE)|(DURATION)|RDATE|RECURRENCE-ID)")
-_UNTIL = re.compile(rb"\nRRULE[;:][^\n]*[;:]UNTIL=(\d{4})(\d\d)(\d\d)[^\n]*(?=\n[^ \t])")
+_UNTIL = re.compile(rb"\nRRULE[^\n]*[;:]UNTIL=(\d{4})(\d\d)(\d\d)[^\n]*(?=\n[^ \t])")
 _DURATION = re.compile(
     rb"\nDURATION[^\n:]*:P(?:(\d{1,3})W)?(?:(\d{1,3})D)?"
     rb"(?:T(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?[ \t\r]*(?=\n[^ \t])"

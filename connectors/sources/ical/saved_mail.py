@@ -11,6 +11,8 @@ MAX_MAIL = 40 * 1024 * 1024
 
 _HEAD = re.compile(rb"(?:From [^\n]*\n)?(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\r?\n")
 _MIME = re.compile(rb"(?im)^MIME-Version[ \t]*:")
+_SURPRISES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the library raises for a mail that nobody would write; parts within parts without end are one."""
 _LONGEST_HEAD = 65_536
 
 
@@ -26,15 +28,22 @@ def calendar_of_mail(body: bytes) -> tuple[bytes, str]:
     Raises Unreadable when there is none. A mail often has the same calendar twice, to be shown and to be saved.
     """
     try:
-        parts = list(message_from_bytes(body).walk())
-    except RecursionError as error:
-        raise Unreadable("a mail whose parts are nested too deep") from error
+        found = _calendar(message_from_bytes(body))
+    except _SURPRISES as error:
+        raise Unreadable("a mail that cannot be read") from error
+    if found is None:
+        raise Unreadable("a mail without a calendar")
+    return found
+
+
+def _calendar(message: Message) -> tuple[bytes, str] | None:
+    parts = list(message.walk())
     for wanted in (_shown, _attached):
         for part in parts:
             content = part.get_payload(decode=True) if wanted(part) else None
             if isinstance(content, bytes):
                 return content, str(part.get_content_charset() or "")
-    raise Unreadable("a mail without a calendar")
+    return None
 
 
 def _shown(part: Message) -> bool:

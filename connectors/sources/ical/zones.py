@@ -20,7 +20,17 @@ from connectors.sources.ical.values import UTC_ZONE, FixedZone, TableZone, Unrea
 
 _OFFSET = re.compile(r"(?:UTC|GMT)\s*([+-])\s*(\d{1,2}):?(\d\d)?(?!\d)", re.IGNORECASE | re.ASCII)
 _LONGEST_NAME = 300
-_UTC_NAMES = frozenset({"utc", "z", "gmt", "etc/utc", "tzone://microsoft/utc", "coordinated universal time"})
+_UTC_NAMES = frozenset(
+    {
+        "utc",
+        "z",
+        "gmt",
+        "etc/utc",
+        "tzone://microsoft/utc",
+        "coordinated universal time",
+        "(utc) coordinated universal time",
+    }
+)
 _WINDOWS = {name.lower(): olson for name, olson in WINDOWS_TO_OLSON.items()}
 
 

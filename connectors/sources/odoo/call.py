@@ -16,6 +16,10 @@ from sync.errors import CredentialsRefused, Gone, OutsideError, Refused, Unknown
 MOST_SHOWN = 200
 """Characters of a server's own words."""
 
+_NO = frozenset(
+    {"ValueError", "TypeError", "KeyError", "NotFound", "UnprocessableEntity", "UserError", "ValidationError"}
+)
+"""What Odoo says to a question that it will never answer."""
 _ADDRESS = re.compile(r"\S+://\S+")
 
 
@@ -80,7 +84,9 @@ def complaint(said: Mapping[str, Any], what: str, *, write: bool, secrets: Colle
         return Refused(message, 403)
     if module.partition(".")[0] == "psycopg2":  # the database itself, which may have broken off at the very commit
         return UnknownOutcome(message) if write else Unreachable(message)
-    return Refused(message)
+    if write or kind in _NO:
+        return Refused(message)
+    return Unreachable(message)  # a read that failed for whatever reason says nothing of what there is
 
 
 def for_people(text: object, secrets: Collection[str]) -> str:

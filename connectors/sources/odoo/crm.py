@@ -6,6 +6,7 @@ Archived meetings are cancelled ones; deleted ones are in no answer at all.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from connectors.sources.odoo import rows
 from connectors.sources.odoo.rows import Person, Reading, Row
 from connectors.sources.odoo.server import JSON2_SINCE, OdooServer, the_number
 from connectors.sources.odoo.write_back import EVENT, WriteBack
-from sync.errors import Refused
+from sync.errors import Refused, Unreachable
 from sync.model import Finding, Participant
 from sync.outlets import Archived
 
@@ -136,6 +137,8 @@ class OdooCrm:
         found = await self._server.search_read(
             "calendar.attendee", [["event_id", "in", sorted(set(numbers.values()))]], rows.ATTENDEE
         )
+        if not all(rows.first(row.get("event_id")) for row in found):
+            raise Unreachable("calendar.attendee: an answer that names no meetings")
         attendees = rows.people(found)
         await self._learn_organizers(set(numbers.values()))
         return {
@@ -188,14 +191,17 @@ class OdooCrm:
         await self._learn_users({user for number in numbers if (user := self._organizers.get(number))})
 
     async def _learn_users(self, users: Collection[int]) -> None:
-        """Users that we may not see organize nothing."""
+        """Users that are deleted, or of another company, organize nothing; a failure must not look like that."""
         unknown = sorted(user for user in users if user not in self._users)
         if not unknown:
             return
         try:
-            found = await self._server.read("res.users", unknown, rows.USER)
-        except Refused:
-            found = ()
+            found = list(await self._server.read("res.users", unknown, rows.USER))
+        except Refused:  # one of them is enough for that
+            found = list(await self._server.read("res.users", [await self._server.uid()], rows.USER))
+            for one in unknown:
+                with suppress(Refused):
+                    found += await self._server.read("res.users", [one], rows.USER)
         known = {user: rows.person(row) for row in found if (user := rows.first(row.get("id")))}
         self._users.update({user: known.get(user) for user in unknown})
 

@@ -17,6 +17,7 @@ _BLOCK = re.compile(
 _UNSEEN = frozenset({"head", "script", "style", "template", "title"})
 _PIECES = re.compile(r"<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<rest>[^<>]*)>|<[!?/][^<>]*>|(?P<text>[^<]+|<)")
 _HREF = re.compile(r"""\shref=(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_BLANK = r"(?:\s|&nbsp;|&#160;)*"
 _SPACE = re.compile(r"[ \t\r\n\f\u00a0]+")
 
 
@@ -65,6 +66,6 @@ def without_line(text: str, line: str, *, markup: bool) -> str:
         return "\n".join(kept).rstrip() if len(kept) < text.count("\n") + 1 else text
     bare = re.escape(html.escape(line.partition(" ")[0], quote=False))
     link = re.escape(html.escape(line.partition(" ")[2], quote=False))
-    shown = rf"{bare}\s*(?:<a\b[^<>]*>\s*)?{link}(?:\s*</a>)?"  # a server may have made a link of it
-    rest = re.sub(rf"<(p|div|span)\b[^<>]*>\s*{shown}\s*</\1>", "", text)
-    return re.sub(rf"{shown}(?=\s|<|$)", "", rest)
+    shown = rf"{bare}{_BLANK}(?:<a\b[^<>]*>{_BLANK})?{link}(?:{_BLANK}</a>)?"  # a server may have made a link of it
+    rest = re.sub(rf"<(p|div|span)\b[^<>]*>{_BLANK}{shown}{_BLANK}</\1>", "", text)
+    return re.sub(rf"{shown}(?=\s|&nbsp;|&#160;|<|$)", "", rest)

@@ -43,6 +43,8 @@ class WriteBack:
         row = await self._present(number, self._homes)
         vals = self._moved(row, link, former)
         if not vals:
+            if former and former != link and self._stands(row, former):
+                raise Refused(f"{EVENT} {number}: the former link stands in a text that somebody has changed")
             return True
         if "-" in id_:
             return False

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.sources.crm.api import Record
-from connectors.sources.crm.poller import FULL_EVERY, GONE_AFTER
+from connectors.sources.crm.looks import GONE_AFTER
+from connectors.sources.crm.read import FULL_EVERY
 from connectors.sources.crm.settings import CrmSettings
 from sync.errors import Gone, Refused
 from sync.model import Document, MeetingKey, Role
@@ -122,7 +123,7 @@ async def test_what_the_crm_failed_to_say_is_found_by_a_full_read_now_and_then(s
     await reader.read()
     meeting = scene.rows[uid].record.meeting
     assert meeting is not None
-    scene.tick(100_000)
+    scene.tick(1000)
     scene.add("Another", START)
     await reader.read([uid])
     scene.rows[uid].record = replace(scene.rows[uid].record, meeting=replace(meeting, title="Changed in secret"))
@@ -241,7 +242,7 @@ async def test_a_crm_brings_no_documents(scene: MemoryCrm) -> None:
 
 
 async def test_a_list_without_an_end_is_given_up(scene: MemoryCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.sources.crm.poller.MOST_PAGES", 3)
+    monkeypatch.setattr("connectors.sources.crm.changes.MOST_PAGES", 3)
     for n in range(30):
         scene.add(str(n), START)
     snapshot = await Reader(scene).read()

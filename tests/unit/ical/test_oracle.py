@@ -106,7 +106,7 @@ def oracle(text: str) -> list[tuple[datetime, datetime, str, str]]:
     )
 
 
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", range(10))
 def test_generated_feeds_expand_as_the_oracle_says(block: int) -> None:
     total = 0
     for seed in range(block * 40, block * 40 + 40):

@@ -2,6 +2,8 @@
 
 import base64
 import quopri
+import random
+from contextlib import suppress
 
 import pytest
 
@@ -247,7 +249,7 @@ def test_itip_mail_whose_parts_are_nested_without_end() -> None:
     parts = b"".join(
         b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (number, number) for number in range(3000)
     )
-    with pytest.raises(Unreadable):
+    with pytest.raises(Unreadable, match="a mail that cannot be read"):
         open_feed(b"MIME-Version: 1.0\n" + parts, "")
 
 
@@ -255,3 +257,35 @@ def test_itip_mail_that_is_cut_proves_nothing() -> None:
     body = mail(REQUEST, "8bit")
     found = read_with(reader(), body[: body.index(b"END:VCALENDAR")], ["s:other"])
     assert found.defect
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_itip_mail_that_is_damaged_never_raises_anything_else(seed: int) -> None:
+    pick, whole = random.Random(seed), mail(REQUEST, "quoted-printable")
+    scraps = [
+        b"\r\n",
+        b"\n\n",
+        b";",
+        b'"',
+        b"=?x?b?",
+        b"\xff",
+        b"*0*=",
+        b"--inner",
+        b"charset*9" + b"9" * 5000 + b"=x;",
+    ]
+    for _ in range(100):
+        body = bytearray(whole)
+        for _ in range(pick.randint(1, 5)):
+            at = pick.randrange(len(body))
+            if pick.random() < 0.5:
+                body[at:at] = pick.choice(scraps)
+            else:
+                del body[at : at + pick.randint(1, 40)]
+        with suppress(Unreadable):
+            read_with(reader(), bytes(body))
+
+
+def test_itip_mail_with_a_parameter_that_the_library_chokes_on() -> None:
+    body = mail(REQUEST).replace(b"text/calendar;", b"text/calendar; x*" + b"9" * 5000 + b"=x;")
+    with pytest.raises(Unreadable, match="a mail that cannot be read"):
+        open_feed(body, "")

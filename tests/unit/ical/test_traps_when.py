@@ -198,6 +198,10 @@ def test_offsets_in_tzids(name: str, winter: int, summer: int) -> None:
     assert (one.start.hour, one.findings) == (7, ())
 
 
+def test_windows_display_name_of_utc() -> None:
+    assert read(event(start=";TZID=(UTC) Coordinated Universal Time:20261201T090000", end=None)).one.start.hour == 9
+
+
 @pytest.mark.parametrize("start", ["tzone://Microsoft/Utc", '"tzone://Microsoft/Utc"', "TZONE://microsoft/UTC"])
 def test_tzone_microsoft_utc(start: str) -> None:
     lines = f"RECURRENCE-ID;TZID={start}:20261202T090000"

@@ -70,3 +70,9 @@ def test_a_line_that_the_server_wrote_anew_is_still_ours(held: str) -> None:
 def test_a_longer_link_that_begins_like_ours_is_left() -> None:
     for text, markup in ((f"Join: {LINK}0", False), (f"<p>Join: {LINK.replace('&', '&amp;')}0</p>", True)):
         assert without_line(text, LINE, markup=markup) == text
+
+
+@pytest.mark.parametrize("blank", ["&nbsp;", "&#160;", "\u00a0", " &nbsp;"])
+def test_our_line_is_taken_out_whatever_blank_an_editor_made_of_ours(blank: str) -> None:
+    text = f"<p>Bring the offer</p><p>Join:{blank}https://j.example/1&nbsp;</p>"
+    assert without_line(text, line_of("https://j.example/1"), markup=True) == "<p>Bring the offer</p>"
