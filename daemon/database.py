@@ -151,4 +151,6 @@ def _config() -> Config:
 def reason_of(error: Exception) -> str:
     """For people: what the database, or the way to it, says; one line."""
     original = getattr(error, "orig", None) or error
+    if isinstance(original, TimeoutError) and not str(original):
+        return "the database does not answer in time"
     return str(original).splitlines()[0][:200] if str(original) else type(original).__name__

@@ -217,7 +217,8 @@ class Duty:
             return await work
         except (LeaseLost, Halted):
             pass  # said when the route was lost; or the service stops, and knows
-        except (LedgerError, SQLAlchemyError) as error:  # another process works on the route, or the database is away
+        # Another process works on the route, or the database is away, or too slow to connect to.
+        except (LedgerError, SQLAlchemyError, TimeoutError) as error:
             self._missed(route, reason_of(error))
         except Exception as error:  # noqa: BLE001 - logged as an error
             self._failed(route, error)

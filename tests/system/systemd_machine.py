@@ -143,10 +143,11 @@ class Machine:
         """One property of a unit."""
         return self.systemctl("show", unit, "--property", name, "--value").strip()
 
-    def journal(self, unit: str, since: int = 0) -> list[dict[str, Any]]:
-        """The unit's records since that `now`, those of systemd about it among them."""
+    def journal(self, unit: str = "", since: int = 0) -> list[dict[str, Any]]:
+        """The unit's records since that `now`, those of systemd about it among them; without a unit all records."""
         self.run("journalctl", "--sync")
-        text = self.run("journalctl", "--output", "json", "--all", "--unit", unit).stdout
+        only = ["--unit", unit] if unit else []
+        text = self.run("journalctl", "--output", "json", "--all", *only).stdout
         records: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
         return [record for record in records if int(record["__MONOTONIC_TIMESTAMP"]) >= since]
 

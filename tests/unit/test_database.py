@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from daemon.database import open_ledger, revisions, upgrade
+from daemon.database import open_ledger, reason_of, revisions, upgrade
 from daemon.locks import FileLocks
 from sync.errors import LedgerError
 from sync.ledger.engine import make_engine
@@ -188,3 +188,8 @@ class TestPostgresql:
             await asyncio.gather(*(ledger.save_source("sales", state) for ledger in [one, other] * 5))
             await asyncio.gather(*(ledger.save_vendor("main", VendorState()) for ledger in [one, other] * 5))
         assert len(set(names)) == 1
+
+
+def test_what_takes_too_long_is_said_in_words() -> None:
+    assert reason_of(TimeoutError()) == "the database does not answer in time"
+    assert reason_of(TimeoutError("in 30 s")) == "in 30 s"

@@ -12,7 +12,7 @@ from connectors.sources.crm.settings import CrmSettings
 from sync.errors import Gone, Refused
 from sync.model import Document, MeetingKey, Role
 from sync.snapshot import Trouble
-from tests.contract.source import NOW, START, WINDOW, CrmContract, ManyMeetings, Reader, by_uid
+from tests.contract.source import NOW, START, WINDOW, CrmContract, Reader, by_uid
 from tests.unit.crm.memory import MemoryCrm, Row
 
 
@@ -23,12 +23,6 @@ def scene() -> MemoryCrm:
 
 class TestPoller(CrmContract):
     pass
-
-
-class TestManyMeetings(ManyMeetings):
-    @pytest.fixture
-    def scene(self) -> MemoryCrm:
-        return MemoryCrm(page=200, batch=100)
 
 
 class TestReadAnew(CrmContract):
