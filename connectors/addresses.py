@@ -123,6 +123,26 @@ def is_public(address: str) -> bool:
     return ip in _ALLOCATED and ip.is_global and ip.teredo is None
 
 
+def is_safe(url: str) -> bool:
+    """Whether what goes to this address cannot be read on the way: https, or http within this machine."""
+    try:
+        parsed = httpx.URL(url)
+        host = parsed.host
+    except (httpx.InvalidURL, ValueError):
+        return False
+    if parsed.scheme == "https":
+        return bool(host)
+    return parsed.scheme == "http" and is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address stands for this very machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def same_origin(a: httpx.URL, b: httpx.URL) -> bool:
     """Whether scheme, host and port are the same."""
     return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port)

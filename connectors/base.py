@@ -1,10 +1,8 @@
 """What the connectors have in common: a client made from their settings, and the answer to what a vendor lacks."""
 
-import ipaddress
 from contextlib import AbstractAsyncContextManager
 
-import httpx
-
+from connectors.addresses import is_safe
 from connectors.http import Wire
 from connectors.settings import VendorSettings
 from sync.errors import Refused
@@ -37,12 +35,7 @@ def wire_for(settings: VendorSettings, locked: bool, auth: tuple[str, str] | Non
 
 def clear_text(url: str) -> tuple[Finding, ...]:
     """The finding that credentials for `url` travel unencrypted over a network, if so."""
-    parsed = httpx.URL(url)
-    try:
-        local = parsed.host == "localhost" or ipaddress.ip_address(parsed.host).is_loopback
-    except ValueError:
-        local = False
-    if local or parsed.scheme == "https":
+    if is_safe(url):
         return ()
     return (Finding("clear-text", "the credentials travel unencrypted: use an https:// url"),)
 

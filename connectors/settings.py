@@ -60,6 +60,23 @@ DoorSecret = Annotated[SecretStr, AfterValidator(_hard_to_guess)]
 """What lets others in over HTTP: long enough not to be guessed, and such that it can stand in a header."""
 
 
+def server_root(text: str) -> str:
+    """The address of a server's root as people write it, without a slash at its end. Raises ValueError unless it is an
+    http(s) one with a host, and without a user, a query and a fragment."""
+    try:
+        parsed = httpx.URL(text.strip())
+        host = parsed.host
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("not a valid URL") from None
+    if parsed.scheme not in ("http", "https") or not host:
+        raise ValueError("must begin with http:// or https:// and a host")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise ValueError("there is no such port")
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise ValueError("must be the server's root: no user, no query, no fragment")
+    return str(parsed).rstrip("/")
+
+
 class StrictSettings(BaseModel):
     """A table of the configuration: unknown keys are errors, defaults are checked, values never change."""
 
@@ -81,17 +98,7 @@ class VendorSettings(StrictSettings):
     @field_validator("url")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        try:
-            parsed = httpx.URL(value.strip())
-        except httpx.InvalidURL:
-            raise ValueError("not a valid URL") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError("must begin with http:// or https:// and a host")
-        if parsed.port is not None and not 0 < parsed.port < 65536:
-            raise ValueError("there is no such port")
-        if parsed.userinfo or parsed.query or parsed.fragment:
-            raise ValueError("must be the server's root: no user, no query, no fragment")
-        return str(parsed).rstrip("/")
+        return server_root(value)
 
     @field_validator("timeout")
     @classmethod

@@ -1,32 +1,10 @@
-"""Where a source's requests may go: to its own server, over https unless that is this very machine."""
-
-import ipaddress
+"""Where an answer may send a source: to other addresses of its own server."""
 
 import httpx
 
 from connectors.addresses import same_origin
 from connectors.answers import place
 from sync.errors import Refused
-
-
-def is_safe(url: str) -> bool:
-    """Whether what goes to this address cannot be read on the way: https, or http within this machine."""
-    try:
-        parsed = httpx.URL(url)
-        host = parsed.host
-    except (httpx.InvalidURL, ValueError):
-        return False
-    if parsed.scheme == "https":
-        return bool(host)
-    return parsed.scheme == "http" and is_loopback(host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address stands for this very machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def neighbour(location: str, here: str) -> str:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
+from connectors.addresses import is_safe
 from connectors.settings import StrictSettings
-from connectors.sources.http_json.addresses import is_safe
 
 MOST_BYTES = 65_536
 _NEEDS = {

@@ -8,10 +8,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from connectors.addresses import is_safe
 from connectors.answers import place
 from connectors.settings import iana_name
 from connectors.sources.crm.settings import CrmSettings
-from connectors.sources.http_json.addresses import is_safe
 from connectors.sources.http_json.auth import Auth, folder_of
 from connectors.sources.http_json.expressions import Expression
 from connectors.sources.http_json.profile import (

@@ -1,12 +1,12 @@
 """The table `[sources.<name>]` of a HubSpot account."""
 
-import ipaddress
 import re
 from typing import Literal
 
-import httpx
 from pydantic import Field, SecretStr, field_validator
 
+from connectors.addresses import is_safe
+from connectors.settings import server_root
 from connectors.sources.crm.settings import CrmSettings
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
@@ -32,20 +32,7 @@ class HubspotSettings(CrmSettings):
     @field_validator("url")
     @classmethod
     def _safe_address(cls, value: str) -> str:
-        try:
-            parsed = httpx.URL(value.strip())
-            host = parsed.host
-        except (httpx.InvalidURL, ValueError):
-            raise ValueError("not a valid URL") from None
-        if not host or parsed.userinfo or parsed.query or parsed.fragment:
-            raise ValueError("must be the server's root: a host, no user, no query, no fragment")
-        if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_here(host)):
+        root = server_root(value)
+        if not is_safe(root):
             raise ValueError("must begin with https://, because the key goes there")
-        return str(parsed).rstrip("/")
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return root

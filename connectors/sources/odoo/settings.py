@@ -3,9 +3,9 @@
 import re
 from typing import Literal, Self
 
-import httpx
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from connectors.settings import server_root
 from connectors.sources.crm.settings import CrmSettings
 
 _KEY = re.compile(r"[\x21-\x7e]{1,512}")
@@ -27,15 +27,7 @@ class OdooSettings(CrmSettings):
     @field_validator("url")
     @classmethod
     def _root_of_a_server(cls, value: str) -> str:
-        try:
-            parsed = httpx.URL(value.strip())
-        except httpx.InvalidURL:
-            raise ValueError("not a valid URL") from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError("must begin with http:// or https:// and a host")
-        if parsed.userinfo or parsed.query or parsed.fragment:
-            raise ValueError("must be the server's root: no user, no query, no fragment")
-        return str(parsed).rstrip("/")
+        return server_root(value)
 
     @field_validator("database")
     @classmethod
