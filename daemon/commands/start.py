@@ -24,7 +24,7 @@ database = "sqlite:///convener.db"
 # secret_key = "…"                                # encrypts personal links in the database; better a credential
 
 [sources.sales]
-type = "ical"
+type = "ical"                                     # or caldav, odoo, hubspot, http-json, …: docs/sources.md
 url  = "https://calendar.example.com/sales.ics"   # or webcal://, file:///path, or a plain path
 poll = "5m"
 # timezone = "Europe/Berlin"                      # for times without a zone; default UTC
@@ -55,6 +55,7 @@ declined = "skip"                                 # skip | keep participants who
 
 # [routes.sales.publish]
 # feed = "sales.ics"                              # a calendar with the join links, in the folder feeds
+# (With CalDAV or a CRM, write_back = true puts the join links into the meetings themselves.)
 
 # [mail]                                          # invitations where the vendor does not mail (invite = "email")
 # host = "smtp.example.com"
