@@ -133,7 +133,7 @@ class TestTheWayToTheServer:
 
     async def test_a_server_that_lets_nobody_listen_is_shared_all_the_same(self, url: str, line: Line) -> None:
         line.refuses_listen = True
-        async with processes(line.url(url), 2) as (one, other):
+        async with processes(line.url(url), 2, 4 * SHORT) as (one, other):  # busy machines answer late
             await one.sharing.start(ROUTES)
             await other.sharing.start(ROUTES)
             await until(lambda: len(one.ours) == len(other.ours) == 3)
